@@ -1,0 +1,103 @@
+/* limits: every fixed cap of the program, each with its reason. Caps that an operator sets by
+ * option have their default here. Bytes unless the name says otherwise. */
+#ifndef GATEWAY_BASE_LIMITS_H
+#define GATEWAY_BASE_LIMITS_H
+
+/* --- Configuration input ------------------------------------------------------------------- */
+/* One file; etcd refuses objects beyond 1.5 MiB, a file may hold many. */
+#define LIMIT_YAML_FILE_BYTES (64u * 1024u * 1024u)
+/* Nodes of one document after aliases are expanded: stops "billion laughs". */
+#define LIMIT_YAML_NODES (4u * 1000u * 1000u)
+#define LIMIT_YAML_DEPTH 64u
+#define LIMIT_YAML_ALIASES 1000u
+#define LIMIT_YAML_DOCUMENTS 200000u
+/* One scalar; a Secret's data is at most 1 MiB, base64 of it a third more. */
+#define LIMIT_YAML_SCALAR_BYTES (4u * 1024u * 1024u)
+#define LIMIT_CONFIG_FILES 200000u
+#define LIMIT_CONFIG_DIR_DEPTH 16u
+/* Findings kept per load; the rest is counted. */
+#define LIMIT_FINDINGS 10000u
+/* spec RL-48 */
+#define LIMIT_REGEX_BYTES 1024u
+/* Compiled size of one pattern, and the work one match may cost. */
+#define LIMIT_REGEX_CODE_BYTES (256u * 1024u)
+#define LIMIT_REGEX_MATCH_STEPS 100000u
+#define LIMIT_REGEX_DEPTH 1000u
+#define LIMIT_REGEX_HEAP_KIB 1024u
+/* spec HT-60 */
+#define LIMIT_DIRECT_BODY_BYTES (1024u * 1024u)
+
+/* --- Secrets --------------------------------------------------------------------------------- */
+#define LIMIT_SECRET_FILE_BYTES (1024u * 1024u)
+#define LIMIT_SECRETS 100000u
+#define LIMIT_CHAIN_CERTIFICATES 32u
+
+/* --- TLS ------------------------------------------------------------------------------------- */
+/* A ClientHello with post-quantum shares and ECH is about 4 KiB; BoringSSL's own cap is 16 KiB. */
+#define LIMIT_CLIENT_HELLO_BYTES (16u * 1024u + 512u)
+#define LIMIT_TLS_RECORD_BYTES (16u * 1024u)
+#define DEFAULT_HANDSHAKE_TIMEOUT_MS 15000u /* spec TL-18 */
+#define LIMIT_TICKET_LIFETIME_S 7200u
+
+/* --- HTTP messages (spec CN-35; defaults of options) ------------------------------------------ */
+#define DEFAULT_MAX_HEADER_BYTES (60u * 1024u)
+#define LIMIT_MAX_HEADER_BYTES (1024u * 1024u)
+#define DEFAULT_MAX_HEADERS 100u
+#define LIMIT_MAX_HEADERS 1000u
+/* A chunk line with its extensions: no peer needs more, and each is thrown away. */
+#define LIMIT_CHUNK_LINE_BYTES 256u
+/* Bytes of chunk extensions in one body before the peer is called hostile. */
+#define LIMIT_CHUNK_EXTENSION_BYTES (16u * 1024u)
+#define LIMIT_TRAILER_BYTES (16u * 1024u)
+#define LIMIT_TRAILERS 100u
+/* Empty lines tolerated before a request line (RFC 9112 2.2). */
+#define LIMIT_LEADING_EMPTY_LINES 2u
+/* Interim responses (1xx) an origin may send for one request. */
+#define LIMIT_INTERIM_RESPONSES 16u
+/* Requests read ahead while an earlier answer is still under way: one is parsed, the rest waits in
+ * the socket. */
+#define LIMIT_PIPELINED_BYTES (64u * 1024u)
+
+/* --- Bytes in flight ---------------------------------------------------------------------------- */
+/* Bodies wait in the out queue of the other leg: above high it is paused, below low resumed.
+ * 256 KiB per stream is the promise; high leaves room for one read on top. */
+#define LIMIT_STREAM_HIGH_BYTES (128u * 1024u)
+#define LIMIT_STREAM_LOW_BYTES (32u * 1024u)
+#define LOOP_READ_BUFFER_BYTES (64u * 1024u)
+/* A peer that makes us queue more than this outside bodies is cut off. */
+#define LIMIT_TRANSPORT_QUEUE_BYTES (1024u * 1024u)
+
+/* --- Deadlines, ms (spec 9.6; cli.md) ------------------------------------------------------------- */
+#define DEFAULT_HEADER_TIMEOUT_MS 60000u
+#define DEFAULT_BODY_TIMEOUT_MS 60000u
+#define DEFAULT_WRITE_TIMEOUT_MS 60000u
+#define DEFAULT_IDLE_TIMEOUT_MS 3600000u
+#define DEFAULT_CONNECT_TIMEOUT_MS 10000u
+#define DEFAULT_DRAIN_TIME_MS 5000u
+#define LIMIT_DELAYED_CLOSE_MS 1000u /* lingering close, so that a refusal is read */
+#define LIMIT_LINGER_BYTES (256u * 1024u)
+#define LOOP_TIMER_TICK_MS 16u
+
+/* --- Upstreams ------------------------------------------------------------------------------------ */
+#define LIMIT_POOL_IDLE_PER_ENDPOINT 256u
+#define LIMIT_POOL_IDLE_MS 60000u
+#define LIMIT_PENDING_REQUESTS 1024u
+#define LIMIT_RETRY_STALE 2u
+/* A request body up to here is kept so a stale pooled connection can be replaced. */
+#define LIMIT_REPLAY_BODY_BYTES (64u * 1024u)
+#define LIMIT_DNS_ADDRESSES 64u
+#define DNS_REFRESH_MS 60000u /* spec SV-35 */
+#define DNS_MIN_TTL_MS 1000u
+
+/* --- Observation ----------------------------------------------------------------------------------- */
+#define LIMIT_METRIC_SERIES 20000u /* per family; what is beyond is counted as other */
+#define LOG_RING_BYTES (1024u * 1024u)
+#define LIMIT_LOG_LINE_BYTES (16u * 1024u)
+
+/* --- Process ------------------------------------------------------------------------------------------ */
+#define LIMIT_WORKERS 256u
+#define LIMIT_LISTENERS 1024u
+/* Descriptors kept back from client connections: listeners, upstreams, logs, files. */
+#define RESERVED_DESCRIPTORS 64u
+
+#endif
