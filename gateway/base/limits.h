@@ -50,6 +50,12 @@
 #define LIMIT_CHUNK_EXTENSION_BYTES (16u * 1024u)
 #define LIMIT_TRAILER_BYTES (16u * 1024u)
 #define LIMIT_TRAILERS 100u
+/* A method name; the longest registered one has 17 letters. */
+#define LIMIT_METHOD_BYTES 32u
+/* Host and :authority: a DNS name has at most 253 bytes, a port 6. */
+#define LIMIT_AUTHORITY_BYTES 261u
+/* Options in Connection: each is looked for among all fields. */
+#define LIMIT_CONNECTION_OPTIONS 32u
 /* Empty lines tolerated before a request line (RFC 9112 2.2). */
 #define LIMIT_LEADING_EMPTY_LINES 2u
 /* Interim responses (1xx) an origin may send for one request. */
@@ -75,6 +81,10 @@
 #define DEFAULT_CONNECT_TIMEOUT_MS 10000u
 #define DEFAULT_DRAIN_TIME_MS 5000u
 #define LIMIT_DELAYED_CLOSE_MS 1000u /* lingering close, so that a refusal is read */
+/* A client that half-closed after its request and gets nothing for so long is taken for gone. */
+#define LIMIT_HALF_CLOSED_MS 1000u
+/* An idle connection keeps its request memory for so long before giving it back. */
+#define LIMIT_IDLE_ARENA_MS 2000u
 #define LIMIT_LINGER_BYTES (256u * 1024u)
 #define LOOP_TIMER_TICK_MS 16u
 

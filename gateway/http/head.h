@@ -1,0 +1,54 @@
+/* head: the head of a request or a response, whatever the version that carried it. */
+#ifndef GATEWAY_HTTP_HEAD_H
+#define GATEWAY_HTTP_HEAD_H
+
+#include "gateway/http/headers.h"
+
+enum http_version { HTTP_VERSION_1_0, HTTP_VERSION_1_1, HTTP_VERSION_2 };
+
+enum http_method {
+    METHOD_OTHER, METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_DELETE, METHOD_PATCH,
+    METHOD_OPTIONS, METHOD_TRACE, METHOD_CONNECT,
+};
+
+/* How the body is delimited (RFC 9112 6.3): decided once, by validate.c. */
+enum body_framing {
+    BODY_NONE,
+    BODY_LENGTH,  /* content_length bytes */
+    BODY_CHUNKED, /* or the frames of HTTP/2 */
+    BODY_UNTIL_CLOSE, /* responses only */
+};
+
+struct head {
+    struct headers headers;
+    enum http_version version;
+    enum body_framing framing;
+    uint64_t content_length; /* with BODY_LENGTH; for HEAD and 304 what the field said, if any */
+    bool has_content_length;
+    bool wants_close;        /* the sender closes after this message */
+    bool expects_continue;   /* requests */
+    /* Requests. `target` is as received; `path` and `query` are views of it (absolute-form taken
+     * apart); normalised by target.c before matching. authority is Host or the URI's. */
+    enum http_method method;
+    struct str method_text;
+    struct str target;
+    struct str path;
+    struct str query; /* without '?'; has_query tells "/?" from "/" */
+    bool has_query;
+    struct str scheme;
+    struct str authority;
+    struct str upgrade; /* token of an Upgrade that Connection names, e.g. "websocket"; else empty */
+    /* Responses. */
+    unsigned status;
+    struct str reason;
+};
+
+void head_init(struct head *head, struct arena *arena);
+struct str http_version_name(enum http_version version); /* "HTTP/1.1" */
+enum http_method http_method_from(struct str text);
+/* RFC 9110 9.2.2: a request that may be sent again. */
+bool http_method_is_idempotent(enum http_method method);
+/* Responses to HEAD, 1xx, 204, 304 have none (RFC 9110 6.4.1). */
+bool http_response_has_no_body(enum http_method request_method, unsigned status);
+
+#endif

@@ -1,0 +1,77 @@
+/* leg: one end of an exchange: what a request or a response looks like whatever protocol carries it.
+ * A conn (h1_conn; h2_conn later) makes legs; an exchange joins two.
+ *
+ *   client ──conn──▶ server leg ──▶ exchange ──▶ client leg ──conn──▶ upstream
+ *
+ * Events (leg_handler) come from the peer; operations (leg_ops) go to it. One worker's. A leg is owned
+ * by its conn; after leg->handler was set to NULL (leg_release) the exchange may not touch it. */
+#ifndef GATEWAY_HTTP_LEG_H
+#define GATEWAY_HTTP_LEG_H
+
+#include "gateway/http/head.h"
+
+struct leg;
+struct conn;
+
+/* Why a leg ended before its time. Each protocol translates it on its side. */
+enum leg_end {
+    LEG_END_PEER_CLOSED,    /* connection closed or stream reset by the peer */
+    LEG_END_PEER_CUT_BODY,  /* closed before the body was whole */
+    LEG_END_PROTOCOL,       /* the peer broke the protocol; leg_end_detail() names how */
+    LEG_END_HEADERS_TOO_LARGE,
+    LEG_END_TOO_MANY_HEADERS,
+    LEG_END_BODY_TIMEOUT,   /* the peer stalled in the middle of a body */
+    LEG_END_WRITE_TIMEOUT,  /* the peer takes nothing */
+    LEG_END_TRANSPORT,      /* reset or system error */
+    LEG_END_DRAIN,          /* the connection is being closed by us */
+};
+
+struct leg_handler {
+    /* Server role: not called (conn_owner.on_request has the head). Client role: a response head.
+     * 1xx heads come first, each with is_end false; the final one has is_end true when no body
+     * follows. The head and its views live until the leg is released. */
+    void (*on_head)(void *owner, struct leg *leg, struct head *head, bool is_end);
+    /* Body bytes, de-chunked; good during the call. All are taken; to slow down, pause. */
+    void (*on_body)(void *owner, struct leg *leg, const unsigned char *bytes, size_t len);
+    /* The message is complete; `trailers` is NULL or non-empty. Not called for a message that ended
+     * with its head (is_end). */
+    void (*on_complete)(void *owner, struct leg *leg, const struct headers *trailers);
+    /* What was written has drained below the low watermark. */
+    void (*on_drained)(void *owner, struct leg *leg);
+    /* The leg is dead: no event follows, operations are ignored. The handler releases it. */
+    void (*on_end)(void *owner, struct leg *leg, enum leg_end end);
+};
+
+/* Implementers: http/h1_conn.c (h1_leg_ops). */
+struct leg_ops {
+    /* Server role: a response head, 1xx included. Client role: the request head. The head is
+     * re-serialised; framing is chosen from head->framing (BODY_LENGTH keeps the length,
+     * BODY_CHUNKED becomes chunked where the peer can, else close-delimited). is_end: no body. */
+    void (*send_head)(struct leg *leg, const struct head *head, bool is_end);
+    void (*send_body)(struct leg *leg, const unsigned char *bytes, size_t len);
+    /* `trailers` may be NULL. Not needed after a head with is_end. */
+    void (*send_end)(struct leg *leg, const struct headers *trailers);
+    /* Gives up: an unfinished message must not look complete to the peer (connection cut with a
+     * reset, RST_STREAM). After a complete message only stops caring about the rest. */
+    void (*abort)(struct leg *leg);
+    /* Stops and resumes on_body. Reasons are bits of the caller's. */
+    void (*pause)(struct leg *leg);
+    void (*resume)(struct leg *leg);
+    /* Written and not yet taken by the kernel is above the high watermark. */
+    bool (*is_above_high)(const struct leg *leg);
+    /* The exchange is done with the leg; it no longer calls back. An unfinished leg is aborted. */
+    void (*release)(struct leg *leg);
+};
+
+struct leg {
+    const struct leg_ops *ops;
+    const struct leg_handler *handler;
+    void *owner;
+    struct conn *conn;
+    const char *end_detail; /* stable word for logs and metrics, e.g. "http1.codec_error"; or NULL */
+    uint64_t wire_received_bytes; /* head and body as counted on the wire (OB-22) */
+    uint64_t wire_sent_bytes;
+    bool is_response_started; /* server role: a final head was sent */
+};
+
+#endif

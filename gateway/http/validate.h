@@ -1,0 +1,40 @@
+/* validate: what a well-formed message is: bytes of fields, framing, Host, hop-by-hop fields. Every
+ * decision on how a body is delimited is taken here and nowhere else (RFC 9112 6.3). Pure. */
+#ifndef GATEWAY_HTTP_VALIDATE_H
+#define GATEWAY_HTTP_VALIDATE_H
+
+#include "gateway/http/head.h"
+
+/* Why a message is not accepted. `status` is the answer to a client; of an origin's message only
+ * `detail` counts, and 431 for "too large". `detail` is a stable word for logs and metrics. */
+struct refusal {
+    unsigned status;
+    const char *detail;
+};
+
+/* RFC 9110 5.6.2: one byte at least, token characters only. */
+bool validate_is_token(struct str text);
+/* RFC 9110 5.5: no control byte but the tab. Empty is fine. */
+bool validate_is_field_value(struct str text);
+/* A host with optional port as Host and :authority carry it: a name of letters, digits, "-._~", an
+ * IPv4 address, or an IPv6 address in brackets; no user information, no list, a port of 1 to 65535. */
+bool validate_authority(struct str authority);
+
+/* A complete request head: version, Host against the target's authority, framing, Connection, Expect,
+ * Upgrade. Fills framing, content_length, wants_close, expects_continue, authority, upgrade; an
+ * absolute-form target replaces Host (spec HD-12). False: *refusal says why. */
+bool validate_request(struct head *head, struct refusal *refusal);
+
+/* A complete response head, for a request of this method. Fills framing, content_length and
+ * wants_close. False: the origin cannot be believed; *refusal says why. */
+bool validate_response(struct head *head, enum http_method request_method, struct refusal *refusal);
+
+/* What to do with a field of a trailer section (RFC 9110 6.5.1). */
+enum trailer_verdict {
+    TRAILER_KEEP,
+    TRAILER_DROP,   /* belongs in a head: credentials, cookies, routing, what a proxy sets */
+    TRAILER_REFUSE, /* framing or Host: somebody tries to smuggle */
+};
+enum trailer_verdict validate_trailer(const struct header *field);
+
+#endif
