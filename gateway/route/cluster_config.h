@@ -1,0 +1,38 @@
+/* cluster_config: one destination (host, port, subset) as the configuration says it. Part of the
+ * snapshot; upstream/cluster.c keeps a worker's living view of it under the same name. */
+#ifndef GATEWAY_ROUTE_CLUSTER_CONFIG_H
+#define GATEWAY_ROUTE_CLUSTER_CONFIG_H
+
+#include "gateway/base/str.h"
+#include "gateway/net/address.h"
+
+enum cluster_kind {
+    CLUSTER_STATIC,  /* addresses from ServiceEntry STATIC or EndpointSlices */
+    CLUSTER_DNS,     /* every address of every name (SV-35) */
+    CLUSTER_LOGICAL_DNS, /* the first address of the latest answer (SV-36) */
+};
+enum cluster_balance { BALANCE_LEAST_REQUEST, BALANCE_ROUND_ROBIN, BALANCE_RANDOM };
+
+struct endpoint_config {
+    struct str host;        /* DNS kinds: the name to resolve; empty for an address */
+    struct address address; /* static: address and port; DNS: only the port counts */
+    uint16_t port;
+    uint32_t weight;        /* at least 1 */
+    bool is_healthy;        /* SV-22: known, never chosen when false */
+};
+
+struct cluster_config {
+    struct str name;         /* "outbound|80||a.ns.svc.cluster.local" (HT-43) */
+    struct str service_host; /* destination_service label */
+    struct str service_name;
+    struct str service_namespace;
+    uint16_t port;
+    enum cluster_kind kind;
+    enum cluster_balance balance;
+    uint32_t connect_timeout_ms;
+    const struct endpoint_config *endpoints;
+    size_t endpoint_count;
+    uint64_t fingerprint; /* hash of all of the above: equal means unchanged */
+};
+
+#endif

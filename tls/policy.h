@@ -1,0 +1,45 @@
+/* policy: what a TLS server of a Gateway demands: versions, suites, curves; names to checked values
+ * (spec 3.4 to 3.6). Pure but for the question which names the linked library has. */
+#ifndef TLS_POLICY_H
+#define TLS_POLICY_H
+
+#include "gateway/base/arena.h"
+#include "gateway/base/err.h"
+#include "gateway/base/vec.h"
+
+enum tls_version { TLS_VERSION_AUTO, TLS_VERSION_1_0, TLS_VERSION_1_1, TLS_VERSION_1_2, TLS_VERSION_1_3 };
+
+struct tls_policy {
+    enum tls_version min_version; /* never AUTO once compiled: TL-40 */
+    enum tls_version max_version;
+    struct str cipher_list; /* checked, in BoringSSL's syntax; TL-55's list by default */
+    struct str curve_list;  /* "X25519:P-256" */
+    struct str key;         /* all of it as text: equal keys, equal policies */
+};
+
+/* What a field of the configuration asks for; views are good during the call. */
+struct tls_policy_request {
+    enum tls_version min_version;
+    enum tls_version max_version;
+    const struct str *cipher_suites;
+    size_t cipher_suite_count;
+    const struct str *ecdh_curves;
+    size_t ecdh_curve_count;
+};
+
+/* One thing to tell about a request. */
+struct tls_policy_note {
+    bool is_error; /* the server cannot be served */
+    const char *field; /* "cipherSuites", "minProtocolVersion", ... */
+    size_t index;      /* within the list, or SIZE_MAX */
+    struct str text;   /* says what the linked library accepts */
+};
+VEC_STRUCT(tls_policy_notes, struct tls_policy_note);
+
+/* False when some note is an error (empty rest, TL-53; max < min, TL-42). Unknown or unusable names
+ * are dropped with a warning each (TL-52, TL-58). Memory from `arena`. */
+bool tls_policy_compile(struct arena *arena, const struct tls_policy_request *request,
+                        struct tls_policy *policy, struct tls_policy_notes *notes);
+const char *tls_version_name(enum tls_version version); /* "TLSv1.2" */
+
+#endif

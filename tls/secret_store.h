@@ -1,0 +1,54 @@
+/* secret_store: all secrets there are, by namespace and name; the last good version of each.
+ * Sources: mounted directories (DIR/NAME/..., DIR/NAMESPACE/NAME/...; `..data` resolved once so that
+ * a generation is read as one), files named by a Gateway, Secret documents. Control thread. */
+#ifndef TLS_SECRET_STORE_H
+#define TLS_SECRET_STORE_H
+
+#include "tls/secret.h"
+
+struct secret_store;
+
+enum secret_state {
+    SECRET_GOOD,         /* newest version in force */
+    SECRET_KEPT,         /* newest version bad or gone: last good one in force */
+    SECRET_BAD,          /* bad, and never was good */
+    SECRET_EXPIRED,      /* in force, but past its validity */
+    SECRET_NOT_YET,      /* in force, but before its validity */
+};
+
+struct secret_entry {
+    struct str name;
+    struct str namespace_;   /* empty: the gateway's own */
+    struct str origin;
+    enum secret_state state;
+    struct secret *secret;   /* NULL when BAD */
+    struct str problem;      /* why the newest version is not in force, or a warning; empty: none */
+    bool is_error;           /* the problem is an error, not a warning */
+};
+
+struct secret_store *secret_store_new(struct str own_namespace);
+void secret_store_free(struct secret_store *store);
+/* Secret directories of the command line, in order; an earlier one wins. */
+void secret_store_add_directory(struct secret_store *store, const char *path);
+/* Files named by serverCertificate/privateKey[/caCertificates] (TL-32). Entered under the name
+ * "file:CERTIFICATE_PATH"; asked for again at each load, forgotten when not. */
+struct str secret_store_want_files(struct secret_store *store, struct str certificate_path,
+                                   struct str key_path, struct str ca_path);
+/* Secret documents of the resources; begin forgets the former ones once load is done. */
+void secret_store_begin_documents(struct secret_store *store);
+void secret_store_add_document(struct secret_store *store, const struct secret_source *source);
+/* Reads everything again; unchanged bytes are not parsed again. Returns whether anything changed
+ * (a secret in force, a state, a problem). Logs each load, refusal and replacement with name, old and
+ * new fingerprint and expiry. */
+bool secret_store_load(struct secret_store *store, int64_t wall_s);
+/* The version in force. `namespace_` empty: own. Keeps no reference for the caller. NULL: none. */
+struct secret *secret_store_find(const struct secret_store *store, struct str namespace_,
+                                 struct str name);
+/* All entries in the order of namespace and name; valid until the next load. */
+size_t secret_store_count(const struct secret_store *store);
+const struct secret_entry *secret_store_at(const struct secret_store *store, size_t index);
+const char *secret_state_name(enum secret_state state); /* "good", "kept", "bad", ... */
+/* Directories to watch, in addition to those of the command line (files asked for). */
+void secret_store_watched_paths(const struct secret_store *store, struct str_vec *paths);
+
+#endif
