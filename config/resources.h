@@ -15,8 +15,10 @@
 #ifndef CONFIG_RESOURCES_H
 #define CONFIG_RESOURCES_H
 
+#include "config/place.h"
 #include "gateway/base/str.h"
 #include "gateway/base/vec.h"
+#include "tls/policy.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,12 +35,6 @@ enum resource_kind {
     KIND_POD,
     KIND_ENDPOINT_SLICE,
     KIND_COUNT,
-};
-
-/* Counted from 1; line 0 means unknown. */
-struct place {
-    uint32_t line;
-    uint32_t column;
 };
 
 struct optional_bool {
@@ -158,13 +154,6 @@ enum server_tls_mode {
     TLS_MODE_ISTIO_MUTUAL = 4,
     TLS_MODE_OPTIONAL_MUTUAL = 5,
 };
-enum tls_protocol_version {
-    TLS_VERSION_AUTO = 0,
-    TLS_VERSION_1_0 = 1,
-    TLS_VERSION_1_1 = 2,
-    TLS_VERSION_1_2 = 3,
-    TLS_VERSION_1_3 = 4,
-};
 
 struct tls_certificate_files {
     struct str server_certificate;
@@ -190,8 +179,8 @@ struct server_tls {
     struct str_vec subject_alt_names;
     struct str_vec verify_certificate_spki;
     struct str_vec verify_certificate_hash;
-    enum tls_protocol_version min_protocol_version;
-    enum tls_protocol_version max_protocol_version;
+    enum tls_version min_protocol_version;
+    enum tls_version max_protocol_version;
     struct str_vec cipher_suites;
     struct str_vec ecdh_curves;
     struct optional_bool insecure_skip_verify;
