@@ -25,7 +25,8 @@ struct err {
 /* All accept a NULL err. */
 void err_set(struct err *err, enum err_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Appends ": " and the text of errno; the code follows from errno (SYSTEM, PERMISSION, NOT_FOUND). */
+/* Appends ": " and the text of errno; the code follows from errno (SYSTEM, PERMISSION, NOT_FOUND).
+ */
 void err_errno(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Puts "text: " before what is there. */
 void err_prefix(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -79,41 +79,6 @@ void json_close_array(struct json *json)
     close_level(json, ']');
 }
 
-/* Length of the well-formed UTF-8 sequence at the start (RFC 3629, table of section 4), or 0. */
-static size_t utf8_length(struct str view)
-{
-    const unsigned char *b = (const unsigned char *)view.ptr;
-    unsigned char low = 0x80;
-    unsigned char high = 0xbf;
-    size_t len;
-
-    if (b[0] < 0x80) {
-        return 1;
-    }
-    if (b[0] >= 0xc2 && b[0] <= 0xdf) {
-        len = 2;
-    } else if (b[0] >= 0xe0 && b[0] <= 0xef) {
-        len = 3;
-        low = b[0] == 0xe0 ? 0xa0 : 0x80;  /* no overlong form */
-        high = b[0] == 0xed ? 0x9f : 0xbf; /* no surrogate */
-    } else if (b[0] >= 0xf0 && b[0] <= 0xf4) {
-        len = 4;
-        low = b[0] == 0xf0 ? 0x90 : 0x80;
-        high = b[0] == 0xf4 ? 0x8f : 0xbf; /* not past U+10FFFF */
-    } else {
-        return 0;
-    }
-    if (view.len < len || b[1] < low || b[1] > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < len; i++) {
-        if ((b[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    return len;
-}
-
 static void add_escaped(struct text *out, char c)
 {
     switch (c) {
@@ -159,7 +124,7 @@ static void add_quoted(struct text *out, struct str value)
             continue;
         }
         text_add(out, str_slice(value, start, at - start));
-        len = utf8_length(str_skip(value, at));
+        len = str_utf8_length(str_skip(value, at));
         if (len > 1) {
             text_add(out, str_slice(value, at, len));
         } else if (len == 1) {

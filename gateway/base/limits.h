@@ -3,7 +3,7 @@
 #ifndef GATEWAY_BASE_LIMITS_H
 #define GATEWAY_BASE_LIMITS_H
 
-/* --- Configuration input ------------------------------------------------------------------- */
+/* --- Configuration input ---------------------------------------------------------------------- */
 /* One file; etcd refuses objects beyond 1.5 MiB, a file may hold many. */
 #define LIMIT_YAML_FILE_BYTES (64u * 1024u * 1024u)
 /* Nodes of one document after aliases are expanded: stops "billion laughs". */
@@ -27,12 +27,12 @@
 /* spec HT-60 */
 #define LIMIT_DIRECT_BODY_BYTES (1024u * 1024u)
 
-/* --- Secrets --------------------------------------------------------------------------------- */
+/* --- Secrets ---------------------------------------------------------------------------------- */
 #define LIMIT_SECRET_FILE_BYTES (1024u * 1024u)
 #define LIMIT_SECRETS 100000u
 #define LIMIT_CHAIN_CERTIFICATES 32u
 
-/* --- TLS ------------------------------------------------------------------------------------- */
+/* --- TLS -------------------------------------------------------------------------------------- */
 /* A ClientHello with post-quantum shares and ECH is about 4 KiB; BoringSSL's own cap is 16 KiB. */
 #define LIMIT_CLIENT_HELLO_BYTES (16u * 1024u + 512u)
 #define LIMIT_TLS_RECORD_BYTES (16u * 1024u)
@@ -64,7 +64,7 @@
  * the socket. */
 #define LIMIT_PIPELINED_BYTES (64u * 1024u)
 
-/* --- Bytes in flight ---------------------------------------------------------------------------- */
+/* --- Bytes in flight -------------------------------------------------------------------------- */
 /* Bodies wait in the out queue of the other leg: above high it is paused, below low resumed.
  * 256 KiB per stream is the promise; high leaves room for one read on top. */
 #define LIMIT_STREAM_HIGH_BYTES (128u * 1024u)
@@ -73,7 +73,7 @@
 /* A peer that makes us queue more than this outside bodies is cut off. */
 #define LIMIT_TRANSPORT_QUEUE_BYTES (1024u * 1024u)
 
-/* --- Deadlines, ms (spec 9.6; cli.md) ------------------------------------------------------------- */
+/* --- Deadlines, ms (spec 9.6; cli.md) --------------------------------------------------------- */
 #define DEFAULT_HEADER_TIMEOUT_MS 60000u
 #define DEFAULT_BODY_TIMEOUT_MS 60000u
 #define DEFAULT_WRITE_TIMEOUT_MS 60000u
@@ -88,7 +88,7 @@
 #define LIMIT_LINGER_BYTES (256u * 1024u)
 #define LOOP_TIMER_TICK_MS 16u
 
-/* --- Upstreams ------------------------------------------------------------------------------------ */
+/* --- Upstreams -------------------------------------------------------------------------------- */
 #define LIMIT_POOL_IDLE_PER_ENDPOINT 256u
 #define LIMIT_POOL_IDLE_MS 60000u
 #define LIMIT_PENDING_REQUESTS 1024u
@@ -99,12 +99,14 @@
 #define DNS_REFRESH_MS 60000u /* spec SV-35 */
 #define DNS_MIN_TTL_MS 1000u
 
-/* --- Observation ----------------------------------------------------------------------------------- */
+/* --- Observation ------------------------------------------------------------------------------ */
 #define LIMIT_METRIC_SERIES 20000u /* per family; what is beyond is counted as other */
 #define LOG_RING_BYTES (1024u * 1024u)
 #define LIMIT_LOG_LINE_BYTES (16u * 1024u)
+/* One value in an access log line: a path of 60 KiB helps nobody who reads logs. */
+#define LIMIT_LOG_VALUE_BYTES (4u * 1024u)
 
-/* --- Process ------------------------------------------------------------------------------------------ */
+/* --- Process ---------------------------------------------------------------------------------- */
 #define LIMIT_WORKERS 256u
 #define LIMIT_LISTENERS 1024u
 /* Descriptors kept back from client connections: listeners, upstreams, logs, files. */

@@ -46,6 +46,11 @@ uint64_t now_mono_fresh_us(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t now_wall_fresh_us(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
 /* gmtime_r for one second after another is the cost of a log line: the broken-down time of the
  * last second is kept. */
 static const struct tm *utc_of_second(uint64_t second)

@@ -15,8 +15,9 @@ static inline uint64_t now_mono_ms(void)
 }
 /* Unix time. */
 uint64_t now_wall_us(void);
-/* A fresh reading of the monotonic clock, for control-path work and measurements. */
+/* Fresh readings of the clocks, for control-path work and measurements. */
 uint64_t now_mono_fresh_us(void);
+uint64_t now_wall_fresh_us(void);
 /* "2026-01-02T03:04:05.678Z" for digits = 3, 6 for microseconds, 0 for none. Returns the length.
  * `size` at least 32. */
 size_t now_format_utc(uint64_t wall_us, int digits, char *out, size_t size);

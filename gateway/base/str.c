@@ -1,7 +1,6 @@
 /* str: what is too long for the header. Pure. */
 #include "gateway/base/str.h"
 
-
 bool str_equals_nocase(struct str a, struct str b)
 {
     if (a.len != b.len) {
@@ -186,6 +185,43 @@ size_t str_distance(struct str a, struct str b, size_t limit)
         }
     }
     return min_of(row[b.len], limit);
+}
+
+size_t str_utf8_length(struct str view)
+{
+    const unsigned char *b = (const unsigned char *)view.ptr;
+    unsigned char low = 0x80;
+    unsigned char high = 0xbf;
+    size_t len;
+
+    if (view.len == 0) {
+        return 0;
+    }
+    if (b[0] < 0x80) {
+        return 1;
+    }
+    if (b[0] >= 0xc2 && b[0] <= 0xdf) {
+        len = 2;
+    } else if (b[0] >= 0xe0 && b[0] <= 0xef) {
+        len = 3;
+        low = b[0] == 0xe0 ? 0xa0 : 0x80;  /* no overlong form */
+        high = b[0] == 0xed ? 0x9f : 0xbf; /* no surrogate */
+    } else if (b[0] >= 0xf0 && b[0] <= 0xf4) {
+        len = 4;
+        low = b[0] == 0xf0 ? 0x90 : 0x80;
+        high = b[0] == 0xf4 ? 0x8f : 0xbf; /* not past U+10FFFF */
+    } else {
+        return 0;
+    }
+    if (view.len < len || b[1] < low || b[1] > high) {
+        return 0;
+    }
+    for (size_t i = 2; i < len; i++) {
+        if ((b[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return len;
 }
 
 uint64_t str_hash(struct str view)

@@ -15,7 +15,10 @@ struct str {
 
 /* A view of a string literal; STR_INIT for static initialisers. */
 #define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
-#define STR_INIT(literal) { "" literal, sizeof(literal) - 1 }
+#define STR_INIT(literal)                                                                          \
+    {                                                                                              \
+        "" literal, sizeof(literal) - 1                                                            \
+    }
 /* For printf: "%.*s", STR_ARG(view). Cut at INT_MAX by the caller's caps. */
 #define STR_ARG(view) (int)(view).len, (view).ptr != NULL ? (view).ptr : ""
 
@@ -81,6 +84,8 @@ bool str_parse_u32(struct str view, uint32_t *value);
 void str_lower_bytes(char *bytes, size_t len);
 /* Edit distance (insert, delete, replace, each 1), capped at `limit`: for nearest-name hints. */
 size_t str_distance(struct str a, struct str b, size_t limit);
+/* Length of the well-formed UTF-8 sequence (RFC 3629) at the start, or 0. */
+size_t str_utf8_length(struct str view);
 /* Unseeded FNV-1a: for tables whose keys come from configuration. Tables keyed by peers' bytes use
  * map.h, which is seeded. */
 uint64_t str_hash(struct str view);

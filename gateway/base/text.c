@@ -97,3 +97,67 @@ void text_add_u64(struct text *text, uint64_t value)
     } while (value != 0);
     text_add(text, str_from(digits + start, sizeof(digits) - start));
 }
+
+/* Bytes of the character at the start that may be shown as they are; 0: to be escaped. */
+static size_t printable_length(struct str view, bool is_quoted)
+{
+    unsigned char first = (unsigned char)view.ptr[0];
+    size_t len;
+
+    if (first < 0x20 || first == 0x7f || (is_quoted && (first == '"' || first == '\\'))) {
+        return 0;
+    }
+    len = str_utf8_length(view);
+    if (first == 0xc2 && len == 2 && (unsigned char)view.ptr[1] < 0xa0) {
+        return 0; /* U+0080 to U+009F: a terminal may obey them */
+    }
+    return len;
+}
+
+static void add_escape(struct text *text, char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    char escape[4] = { '\\', c, '\0', '\0' };
+    size_t len = 2;
+
+    switch (c) {
+    case '\n':
+        escape[1] = 'n';
+        break;
+    case '\r':
+        escape[1] = 'r';
+        break;
+    case '\t':
+        escape[1] = 't';
+        break;
+    case '"':
+    case '\\':
+        break;
+    default:
+        escape[1] = 'x';
+        escape[2] = digits[(unsigned char)c >> 4];
+        escape[3] = digits[(unsigned char)c & 15];
+        len = 4;
+        break;
+    }
+    text_add(text, str_from(escape, len));
+}
+
+void text_add_escaped(struct text *text, struct str view, bool is_quoted)
+{
+    size_t start = 0; /* of the run that needs no change */
+    size_t at = 0;
+
+    while (at < view.len) {
+        size_t len = printable_length(str_skip(view, at), is_quoted);
+
+        if (len != 0) {
+            at += len;
+            continue;
+        }
+        text_add(text, str_slice(view, start, at - start));
+        add_escape(text, view.ptr[at]);
+        start = ++at;
+    }
+    text_add(text, str_skip(view, start));
+}

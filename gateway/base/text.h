@@ -22,6 +22,9 @@ void text_add_char(struct text *text, char c);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_vprintf(struct text *text, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
+/* Control bytes, broken UTF-8 and C1 controls as \n, \r, \t or \xNN, so that the text stays on its
+ * line and off the terminal's controls; with `is_quoted` also `"` and `\`. */
+void text_add_escaped(struct text *text, struct str view, bool is_quoted);
 void text_add_u64(struct text *text, uint64_t value);
 static inline struct str text_view(const struct text *text)
 {

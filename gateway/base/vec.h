@@ -29,8 +29,8 @@ void *vec_grow_in_arena(struct arena *arena, void *items, size_t *capacity, size
 #define vec_push(vec, ...)                                                                         \
     do {                                                                                           \
         if ((vec)->count == (vec)->capacity) {                                                     \
-            (vec)->items = vec_grow((vec)->items, &(vec)->capacity, (vec)->count + 1,              \
-                                    sizeof(*(vec)->items));                                        \
+            (vec)->items =                                                                         \
+                vec_grow((vec)->items, &(vec)->capacity, (vec)->count + 1, sizeof(*(vec)->items)); \
         }                                                                                          \
         (vec)->items[(vec)->count++] = (__VA_ARGS__);                                              \
     } while (0)
