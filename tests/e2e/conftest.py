@@ -120,3 +120,28 @@ def secure(new_gateway, new_origin, authority):
         return gateway.start(), origin
 
     return make
+
+
+@pytest.fixture(scope="module")
+def shared_plain(tmp_path_factory, request):
+    """One plain gateway and one echo origin for a whole table of raw cases; a module may set
+    OPTIONS and BEHAVIOUR. Returns (gateway, origin)."""
+    behaviour = getattr(request.module, "BEHAVIOUR", None)
+    origin = Origin(**({"behaviour": behaviour} if behaviour else {}))
+    gateway = Gateway(tmp_path_factory.mktemp("gw"), getattr(request.module, "OPTIONS", ()))
+    gateway.write(
+        "all.yaml",
+        objects.documents(
+            objects.gateway("gw", objects.http_server("*")),
+            objects.virtual_service("vs", objects.route("origin.test")),
+            objects.service_entry("origin.test", origin.port),
+        ),
+    )
+    try:
+        gateway.start()
+        yield gateway, origin
+        gateway.stop()
+    finally:
+        gateway.kill()
+        origin.close()
+    assert not origin.errors, origin.errors
