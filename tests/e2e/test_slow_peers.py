@@ -1,0 +1,321 @@
+"""hardening 4, 6, 7: slow, vanishing and lying clients and origins. Every state has a deadline, every
+buffer a cap, and descriptors and memory come back. Spec: CN-50, LR-17, LR-18, HT-90, LR-6."""
+
+import hashlib
+import socket
+import threading
+
+import pytest
+
+from support import objects, raw, wait
+
+SHORT = (
+    "--header-timeout", "1s", "--body-timeout", "1s", "--write-timeout", "1s",
+    "--idle-timeout", "1s", "--handshake-timeout", "1s",
+)  # fmt: skip
+
+
+def no_client(gateway):
+    wait.until(lambda: gateway.metric("gatehouse_connections") == 0, "no client connection")
+
+
+def test_idle_connection_is_closed(plain):
+    gateway, _ = plain(options=SHORT)
+    with raw.Client(gateway.port(80)) as client:
+        assert client.at_end()
+    with raw.Client(gateway.port(80)) as client:
+        assert client.request().status == 200
+        assert client.at_end()
+    no_client(gateway)
+
+
+def test_slow_head_is_answered_408(plain):
+    """CN-50: no slowloris. One byte every now and then does not extend the deadline."""
+    gateway, origin = plain(options=SHORT)
+    with raw.Client(gateway.port(80)) as client:
+        client.send(b"GET / HTTP/1.1\r\nhost: a\r\n")
+        stop = threading.Event()
+
+        def drip():
+            while not stop.wait(0.1):
+                try:
+                    client.socket.send(b"x")
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        try:
+            answer = client.response()
+        finally:
+            stop.set()
+            thread.join()
+        assert answer is not None and answer.status == 408  # LR-18
+        assert answer.get("connection") == "close"
+    assert not origin.requests
+    no_client(gateway)
+
+
+def test_slow_body_is_cut_off(plain):
+    gateway, origin = plain(options=SHORT)
+    with raw.Client(gateway.port(80)) as client:
+        client.send(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc")
+        answer = client.response()
+        assert answer is None or answer.status == 408, answer
+        assert client.at_end()
+    no_client(gateway)
+    assert not origin.requests  # the origin never saw a whole request
+
+
+def test_client_that_takes_nothing_is_cut_off(plain):
+    """Also: its answer costs bounded memory (LIMIT_STREAM_HIGH_BYTES)."""
+    sent = []
+
+    def behaviour(origin, stream):
+        if stream.read_request() is None:
+            return
+        stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n")
+        block = b"x" * 65536
+        try:
+            while True:
+                stream.send(block)
+                sent.append(len(block))
+        except OSError:
+            return
+
+    gateway, _ = plain(behaviour, options=SHORT)
+    before = gateway.resident_kib()
+    with raw.Client(gateway.port(80)) as client:
+        client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        no_client(gateway)
+        # What the origin could send: kernel buffers and 256 KiB of ours, not the whole.
+        assert sum(sent) < 64 * 1024 * 1024
+        assert gateway.resident_kib() - before < 4096
+    assert "DC" in gateway.wait_access_lines(1)[0] or gateway.access_lines()
+
+
+@pytest.mark.parametrize("stage", ["connect", "head", "body", "answer"])
+@pytest.mark.parametrize("how", ["fin", "reset"])
+def test_client_that_vanishes(plain, stage, how):
+    """A client gone at any moment leaves nothing behind, and the origin's side is ended."""
+    released = threading.Event()
+    aborted = threading.Event()
+
+    def behaviour(origin, stream):
+        request = stream.read_head()
+        if request is None:
+            return
+        if not stream.read_body(request):
+            aborted.set()
+            return
+        stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n" + b"x" * 1000)
+        released.wait(15)
+        try:
+            while True:
+                stream.send(b"x" * 65536)
+        except OSError:
+            aborted.set()
+
+    gateway, _ = plain(behaviour)
+    baseline = gateway.descriptor_count()
+    client = raw.Client(gateway.port(80))
+    if how == "reset":
+        client.socket.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0"
+        )
+    if stage == "head":
+        client.send(b"GET / HTTP/1.1\r\nhost")
+    elif stage == "body":
+        client.send(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nabc")
+    elif stage == "answer":
+        client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert client.read_until(b"\r\n\r\n") is not None
+    client.close()
+    released.set()
+    no_client(gateway)
+    if stage in ("body", "answer"):
+        assert aborted.wait(15)
+    wait.until(lambda: gateway.descriptor_count() <= baseline, "descriptors of before")
+
+
+@pytest.mark.parametrize("stage", ["connect", "request", "head", "body"])
+def test_origin_that_vanishes(plain, stage):
+    def behaviour(origin, stream):
+        if stage == "connect":
+            return
+        if stream.read_request() is None:
+            return
+        if stage == "head":
+            stream.send(b"HTTP/1.1 200 OK\r\ncontent")
+        elif stage == "body":
+            stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc")
+
+    gateway, _ = plain(behaviour)
+    with raw.Client(gateway.port(80)) as client:
+        answer = client.request()
+        if stage == "body":
+            assert answer is None or not answer.complete or answer.status == 503
+        else:
+            assert answer.status == 503
+    no_client(gateway)
+
+
+def test_origin_that_never_answers_meets_the_route_timeout(plain):
+    """HT-90, LR-6."""
+    done = threading.Event()
+
+    def behaviour(origin, stream):
+        request = stream.read_request()
+        if request is None:
+            return
+        origin.requests.append(request)
+        done.wait(15)
+
+    gateway, origin = plain(
+        behaviour, http=[objects.route("origin.test", timeout="200ms")]
+    )
+    try:
+        answer = raw.get(gateway.port(80))
+    finally:
+        done.set()
+    assert (answer.status, answer.body) == (504, b"upstream request timeout")
+    assert origin.requests[0].get("x-envoy-expected-rq-timeout-ms") == "200"  # HT-94
+    line = gateway.wait_access_lines(1)[0]
+    assert " 504 UT response_timeout " in line
+
+
+def test_route_timeout_after_the_head_cuts_the_answer(plain):
+    done = threading.Event()
+
+    def behaviour(origin, stream):
+        if stream.read_request() is None:
+            return
+        stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc")
+        done.wait(15)
+
+    gateway, _ = plain(behaviour, http=[objects.route("origin.test", timeout="300ms")])
+    try:
+        with raw.Client(gateway.port(80)) as client:
+            answer = client.request()
+            assert answer is None or not answer.complete
+    finally:
+        done.set()
+
+
+def test_large_bodies_pass_unchanged_both_ways(plain):
+    size = 20 * 1024 * 1024
+    block = bytes(range(256)) * 4096
+
+    def behaviour(origin, stream):
+        request = stream.read_request()
+        if request is None:
+            return
+        origin.requests.append(request)
+        stream.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        for _ in range(size // len(block)):
+            stream.send(b"%x\r\n" % len(block) + block + b"\r\n")
+        stream.send(b"0\r\nx-sum: 1\r\n\r\n")
+
+    gateway, origin = plain(behaviour)
+    body = block * (size // len(block))
+    answer_box = []
+    with raw.Client(gateway.port(80), timeout=60) as client:
+        sender = threading.Thread(
+            target=client.send,
+            args=(
+                b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body) + body,
+            ),
+        )
+        sender.start()
+        answer_box.append(client.response())
+        sender.join()
+    answer = answer_box[0]
+    want = hashlib.sha256(body).hexdigest()
+    assert hashlib.sha256(origin.requests[0].body).hexdigest() == want
+    assert hashlib.sha256(answer.body).hexdigest() == want
+    assert answer.trailers == [("x-sum", "1")]
+
+
+def test_slow_reader_gets_everything(plain):
+    """Back-pressure is not loss: a client that reads in small sips gets the whole body."""
+    size = 3 * 1024 * 1024
+
+    def behaviour(origin, stream):
+        if stream.read_request() is not None:
+            stream.answer(200, [], b"y" * size)
+
+    gateway, _ = plain(behaviour)
+    with raw.Client(gateway.port(80)) as client:
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert client.read_until(b"\r\n\r\n") is not None
+        got = len(client.buffer)
+        while got < size:
+            data = client.socket.recv(4096)
+            assert data
+            got += len(data)
+    assert got == size
+
+
+def test_half_closed_client_still_gets_its_answer(plain):
+    gateway, _ = plain()
+    with raw.Client(gateway.port(80)) as client:
+        client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.response().status == 200
+        assert client.at_end()
+
+
+def test_handshake_that_never_ends(secure):
+    gateway, _ = secure(options=SHORT)
+    for first_bytes in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01"):
+        with raw.Client(gateway.port(443)) as client:
+            if first_bytes:
+                client.send(first_bytes)
+            assert client.at_end() or client.buffer[:1] == b"\x15"
+    no_client(gateway)
+
+
+def test_storm_of_aborted_handshakes(secure):
+    """hardening 7."""
+    gateway, _ = secure()
+    no_client(gateway)
+    baseline = gateway.descriptor_count()
+    for i in range(300):
+        with raw.Client(gateway.port(443)) as client:
+            client.send(b"\x16\x03\x01\x02\x00\x01"[: i % 7])
+            if i % 2:
+                client.socket.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0"
+                )
+    no_client(gateway)
+    wait.until(lambda: gateway.descriptor_count() <= baseline, "descriptors of before")
+
+
+def test_connection_limit(plain):
+    """Above --max-connections new ones are refused, and the old ones served."""
+    gateway, _ = plain(options=("--max-connections", "20"))
+    clients = [raw.Client(gateway.port(80)) for _ in range(20)]
+    try:
+        served = [c for c in clients if _serves(c)]
+        assert served
+        extra = [raw.Client(gateway.port(80)) for _ in range(40)]
+        outcomes = [_serves(c) for c in extra]
+        for client in extra:
+            client.close()
+        assert not all(outcomes)
+        assert all(_serves(c) for c in served)
+    finally:
+        for client in clients:
+            client.close()
+    no_client(gateway)
+    assert raw.get(gateway.port(80)).status == 200
+
+
+def _serves(client):
+    client.socket.settimeout(3)
+    try:
+        answer = client.request()
+    except (OSError, AssertionError):
+        return False
+    return answer is not None and answer.status == 200
