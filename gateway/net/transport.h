@@ -30,7 +30,7 @@ enum transport_end {
 struct transport_handler {
     /* Returns how many bytes were taken (0 to len). May pause, write, close. */
     size_t (*on_data)(void *owner, const unsigned char *bytes, size_t len);
-    /* The peer will send no more (FIN, or close_notify through TLS); once. Writing is still
+    /* The peer will send no more (FIN, or close_notify through TLS); once per owner. Writing is still
      * possible. `is_clean` is false for a TLS stream cut off without close_notify. Bytes not taken
      * yet were offered before; the owner may look at transport_unread_bytes(). */
     void (*on_end)(void *owner, bool is_clean);
@@ -100,9 +100,9 @@ struct transport_filter_ops {
      * transport_deliver(), records through transport_send_wire(). False: dead, text set with
      * transport_set_error(). */
     bool (*open)(void *filter, const unsigned char *bytes, size_t len);
-    /* The wire ended. Returns whether the stream ended cleanly. */
+    /* The wire ended. Returns whether the stream ended cleanly. Asked again after a pause. */
     bool (*open_end)(void *filter);
-    /* Turns plaintext into wire bytes. Returns bytes taken; fewer only before the handshake is
+    /* Turns plaintext of any length into wire bytes. Returns bytes taken; fewer only before the handshake is
      * done, then transport_retry_seal() is called later. SIZE_MAX: dead. */
     size_t (*seal)(void *filter, const unsigned char *bytes, size_t len);
     /* close_notify. */

@@ -1,0 +1,82 @@
+/* transport_state: what transport.c (life and reading) and transport_write.c (writing) share. For
+ * these two files only. */
+#ifndef GATEWAY_NET_TRANSPORT_STATE_H
+#define GATEWAY_NET_TRANSPORT_STATE_H
+
+#include "gateway/net/transport.h"
+
+#include <event2/event_struct.h>
+
+/* Kept input: contiguous, because parsers want it so; grows by doubling, freed when empty. */
+struct transport_unread {
+    unsigned char *bytes;
+    size_t start;
+    size_t len;
+    size_t capacity;
+};
+
+struct transport {
+    struct loop *loop;
+    int fd;
+    const struct transport_handler *handler;
+    void *owner;
+    const struct transport_filter_ops *filter_ops;
+    void *filter;
+
+    struct event read_event;
+    struct event write_event;
+    struct deferred wake;  /* tells the owner what happened: see transport_on_wake() */
+    struct deferred flush; /* sends what is staged */
+    struct timer timer;    /* write timeout; then the end of lingering */
+    struct loop_closer closer;
+
+    struct transport_unread unread;
+    struct evbuffer *queue;       /* wire bytes the kernel did not take; NULL: none */
+    struct evbuffer *plain_queue; /* plaintext before the handshake is done; NULL: none */
+    uint64_t received_bytes;
+    uint64_t sent_bytes;
+    uint32_t write_timeout_ms;
+    uint32_t lingered_bytes;
+    unsigned pause_reasons;
+    enum transport_end end; /* of the dead */
+
+    bool is_closed;
+    bool is_dead;
+    bool is_death_told;
+    bool is_reading;    /* read_event is in epoll */
+    bool is_writing;    /* write_event is */
+    bool is_delivering; /* on_data() is on the stack */
+    /* Input */
+    bool is_unread_wire;    /* kept bytes came before the filter and belong to it */
+    bool is_offer_due;      /* kept bytes were not shown to this owner, or it resumed since */
+    bool is_filter_stopped; /* it holds input until the owner resumes */
+    bool is_wire_ended;     /* the peer's FIN was read */
+    bool is_ended;          /* no more bytes for the owner */
+    bool is_end_clean;
+    bool is_end_told;
+    /* Output */
+    bool has_write_failed;
+    bool was_above_high;
+    bool is_drained; /* on_drained() is due */
+    bool is_write_ending;
+    bool is_seal_ended;
+    bool is_shut_down;
+    bool is_lingering;
+
+    char *error;
+    struct address *local;
+    struct address peer;
+};
+
+/* Dead from now on; the owner hears it at the end of the turn. */
+void transport_die(struct transport *transport, enum transport_end end);
+void transport_wake_later(struct transport *transport);
+/* Its staged bytes are forgotten. */
+void transport_drop_stages(struct transport *transport);
+/* One system call with what is staged on the wire side. */
+void transport_send_staged(struct transport *transport);
+void transport_on_writable(evutil_socket_t fd, short what, void *arg);
+/* Called by the write side once everything is out and the socket is shut down for writing. */
+void transport_on_shut_down(struct transport *transport);
+
+#endif
