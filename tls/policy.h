@@ -6,6 +6,7 @@
 #include "gateway/base/arena.h"
 #include "gateway/base/err.h"
 #include "gateway/base/vec.h"
+#include "tls/secret.h"
 
 enum tls_version { TLS_VERSION_AUTO, TLS_VERSION_1_0, TLS_VERSION_1_1, TLS_VERSION_1_2, TLS_VERSION_1_3 };
 
@@ -41,5 +42,8 @@ VEC_STRUCT(tls_policy_notes, struct tls_policy_note);
 bool tls_policy_compile(struct arena *arena, const struct tls_policy_request *request,
                         struct tls_policy *policy, struct tls_policy_notes *notes);
 const char *tls_version_name(enum tls_version version); /* "TLSv1.2" */
+/* Whether some handshake can succeed with a key of that kind: TLS 1.3 always, else a suite of the list
+ * must fit (TL-58c). */
+bool tls_policy_fits_key(const struct tls_policy *policy, enum secret_key_kind kind);
 
 #endif
