@@ -22,7 +22,7 @@ TARGET ?= h1_parse
 SECONDS ?= 60
 
 # --- Packages (Debian 12) -----------------------------------------------------------------------
-PACKAGES_BUILD := gcc libc6-dev pkg-config libevent-dev libyaml-dev libpcre2-dev \
+PACKAGES_BUILD := gcc libc6-dev libevent-dev libyaml-dev libpcre2-dev \
     android-libboringssl-dev
 PACKAGES_RUN := python3 python3-cryptography curl openssl
 PACKAGES_TEST := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-cryptography \
@@ -197,15 +197,15 @@ $(BUILD)/features.h: $(BUILD)/flags $(wildcard $(BORINGSSL_INCLUDE)/openssl/ssl.
 ## run: install what is missing, build, start the demo
 run:
 	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_BUILD) $(PACKAGES_RUN)'
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@exec deploy/demo/run.sh
 
 ## test: install what is missing; unit tests, fuzz corpora, end to end
 test:
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory replay
-	@$(MAKE) --no-print-directory e2e
+	@$(MAKE) --no-print-directory $(PARALLEL) unit
+	@$(MAKE) --no-print-directory $(PARALLEL) replay
+	@$(MAKE) --no-print-directory $(PARALLEL) e2e
 
 ## unit: all unit tests; unit-<layer> for one layer
 unit: $(UNIT_PROGRAMS)
@@ -231,9 +231,9 @@ check: lint
 
 ## asan tsan: unit tests, corpora and end to end with ASan and UBSan; with TSan
 asan tsan:
-	@$(MAKE) --no-print-directory VARIANT=$@ unit
-	@$(MAKE) --no-print-directory VARIANT=$@ replay
-	@$(MAKE) --no-print-directory VARIANT=$@ e2e
+	@$(MAKE) --no-print-directory $(PARALLEL) VARIANT=$@ unit
+	@$(MAKE) --no-print-directory $(PARALLEL) VARIANT=$@ replay
+	@$(MAKE) --no-print-directory $(PARALLEL) VARIANT=$@ e2e
 
 $(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o \
     $(ALL_ARCHIVES) $(BUILD)/flags
@@ -255,9 +255,9 @@ fuzz:
 ## cov: unit and end to end with coverage; lines not reached stand in build/cov/report
 cov:
 	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
-	@$(MAKE) --no-print-directory VARIANT=cov unit
-	@$(MAKE) --no-print-directory VARIANT=cov replay
-	@$(MAKE) --no-print-directory VARIANT=cov e2e
+	@$(MAKE) --no-print-directory $(PARALLEL) VARIANT=cov unit
+	@$(MAKE) --no-print-directory $(PARALLEL) VARIANT=cov replay
+	@$(MAKE) --no-print-directory $(PARALLEL) VARIANT=cov e2e
 	@$(PYTHON) tests/lint/coverage_report.py build/cov
 
 ## perf: the scenarios of perf/ on loopback
@@ -303,20 +303,19 @@ format:
 	clang-format -i $(C_FILES)
 
 # --- Packages, image, installation ----------------------------------------------------------------
-.PHONY: deps deps-lint deps-fuzz image install uninstall clean help
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: deps deps-build deps-lint deps-fuzz image install uninstall clean help
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_TEST)
 
-## deps: install missing Debian packages (deps-lint, deps-fuzz: for those targets)
+## deps: install missing Debian packages (deps-lint and deps-fuzz for those targets)
 deps:
 	@command -v dpkg-query >/dev/null 2>&1 || { \
 	    echo 'deps: not a Debian system; needed are: $(sort $(PACKAGES))'; exit 0; }; \
 	missing=; \
 	for package in $(sort $(PACKAGES)); do \
-	    case "$$(dpkg-query -W -f='$${db:Status-Status}\n' "$$package" 2>/dev/null)" in \
-	    *installed*) [ "$$(dpkg-query -W -f='$${db:Status-Status}\n' "$$package" | \
-	        grep -cx installed)" != 0 ] || missing="$$missing $$package" ;; \
-	    *) missing="$$missing $$package" ;; \
-	    esac; \
+	    dpkg-query -W -f='$${db:Status-Status}\n' "$$package" 2>/dev/null | grep -qx installed || \
+	        missing="$$missing $$package"; \
 	done; \
 	[ -n "$$missing" ] || exit 0; \
 	echo "deps: installing from Debian packages:$$missing"; \
@@ -324,6 +323,9 @@ deps:
 	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get update -q </dev/null && \
 	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
 	    $$missing </dev/null
+
+deps-build:
+	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_BUILD)'
 
 deps-lint:
 	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_BUILD) $(PACKAGES_LINT) python3'

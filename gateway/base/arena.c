@@ -183,11 +183,9 @@ struct str arena_copy_lower(struct arena *arena, struct str view)
 
 char *arena_copy_cstr(struct arena *arena, const char *cstr)
 {
-    size_t len = strlen(cstr);
-    char *copy = arena_alloc(arena, len + 1);
+    size_t size = strlen(cstr) + 1;
 
-    memcpy(copy, cstr, len);
-    return copy;
+    return memcpy(arena_alloc(arena, size), cstr, size);
 }
 
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args)
