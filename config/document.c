@@ -34,7 +34,7 @@ struct document_stream {
     size_t alias_count;
     uint64_t weight;       /* of all its nodes so far, aliases expanded */
     uint64_t alias_weight; /* of what aliases stand for, over all documents of the stream */
-    bool is_fatal;   /* a cap was passed: reading on is what the cap forbids */
+    bool is_fatal;         /* a cap was passed: reading on is what the cap forbids */
     struct {
         VEC_FIELDS(struct frame);
     } frames;
@@ -85,9 +85,8 @@ struct document_stream *document_stream_open(struct str bytes)
     struct document_stream *stream = mem_new(struct document_stream);
 
     CHECK(yaml_parser_initialize(&stream->parser) == 1);
-    yaml_parser_set_input_string(&stream->parser,
-                                 (const unsigned char *)(bytes.ptr != NULL ? bytes.ptr : ""),
-                                 bytes.len);
+    yaml_parser_set_input_string(
+        &stream->parser, (const unsigned char *)(bytes.ptr != NULL ? bytes.ptr : ""), bytes.len);
     return stream;
 }
 
@@ -103,7 +102,8 @@ void document_stream_close(struct document_stream *stream)
     mem_free(stream);
 }
 
-/* --- nodes ------------------------------------------------------------------------------------- */
+/* --- nodes -------------------------------------------------------------------------------------
+ */
 
 /* Counts what walking the graph would cost. The cap is what stops "billion laughs": each alias
  * adds the whole weight of what it stands for. */
@@ -167,8 +167,8 @@ static void set_anchor(struct document_stream *stream, struct str name, struct n
 
 static bool is_string_tag(const yaml_char_t *tag)
 {
-    return tag != NULL && (strcmp((const char *)tag, YAML_STR_TAG) == 0 ||
-                           strcmp((const char *)tag, "!") == 0);
+    return tag != NULL &&
+           (strcmp((const char *)tag, YAML_STR_TAG) == 0 || strcmp((const char *)tag, "!") == 0);
 }
 
 static void on_scalar(struct document_stream *stream, const yaml_event_t *event)
@@ -185,8 +185,8 @@ static void on_scalar(struct document_stream *stream, const yaml_event_t *event)
     }
     struct node *node = new_node(stream, NODE_SCALAR, event);
 
-    node->scalar = arena_copy_str(stream->arena,
-                                  str_from((const char *)event->data.scalar.value, len));
+    node->scalar =
+        arena_copy_str(stream->arena, str_from((const char *)event->data.scalar.value, len));
     node->is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
                      !is_string_tag(event->data.scalar.tag);
     set_anchor(stream, anchor_name(stream, event->data.scalar.anchor), node);
@@ -212,7 +212,8 @@ static void on_alias(struct document_stream *stream, const yaml_event_t *event)
         empty->scalar = STR("");
         node = empty;
     }
-    /* Over the whole stream: else many small documents would each unfold a bomb just below the cap. */
+    /* Over the whole stream: else many small documents would each unfold a bomb just below the cap.
+     */
     stream->alias_weight += node->weight;
     if (stream->alias_weight > LIMIT_YAML_NODES) {
         pass_limit(stream, place, "more than %u values once aliases are expanded",
@@ -241,7 +242,8 @@ static void open_collection(struct document_stream *stream, enum node_kind kind,
     vec_push(&stream->frames, frame);
 }
 
-/* --- mappings ------------------------------------------------------------------------------------- */
+/* --- mappings
+ * ------------------------------------------------------------------------------------- */
 
 static bool is_merge_key(const struct node *key)
 {
@@ -395,7 +397,8 @@ static void close_collection(struct document_stream *stream)
     attach(stream, frame.node);
 }
 
-/* --- documents ---------------------------------------------------------------------------------------- */
+/* --- documents
+ * ---------------------------------------------------------------------------------------- */
 
 static void begin_document(struct document_stream *stream)
 {
@@ -482,8 +485,7 @@ static bool take_event(struct document_stream *stream, const yaml_event_t *event
 /* `---` with nothing behind it gives a plain empty scalar. */
 static bool is_empty_root(const struct node *root)
 {
-    return root == NULL ||
-           (root->kind == NODE_SCALAR && root->is_plain && root->scalar.len == 0);
+    return root == NULL || (root->kind == NODE_SCALAR && root->is_plain && root->scalar.len == 0);
 }
 
 enum document_status document_stream_next(struct document_stream *stream, struct arena *arena,
@@ -522,7 +524,7 @@ enum document_status document_stream_next(struct document_stream *stream, struct
     return DOCUMENT_READ;
 }
 
-const struct node *node_find(const struct node *node, struct str key)
+const struct node *document_find(const struct node *node, struct str key)
 {
     if (node == NULL || node->kind != NODE_MAPPING) {
         return NULL;

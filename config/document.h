@@ -3,7 +3,8 @@
  * late in a file leaves the documents before it in use. Pure: no file, no thread, no global.
  *
  * An alias shares the node of its anchor: a tree may be a graph, never a circle. What walking the
- * whole graph costs is capped by LIMIT_YAML_NODES, so a YAML bomb is refused before it is walked. */
+ * whole graph costs is capped by LIMIT_YAML_NODES, so a YAML bomb is refused before it is walked.
+ */
 #ifndef CONFIG_DOCUMENT_H
 #define CONFIG_DOCUMENT_H
 
@@ -78,6 +79,6 @@ enum document_status document_stream_next(struct document_stream *stream, struct
 void document_stream_close(struct document_stream *stream);
 
 /* The value of `key` in a mapping; NULL when absent or when `node` is no mapping (or NULL). */
-const struct node *node_find(const struct node *node, struct str key);
+const struct node *document_find(const struct node *node, struct str key);
 
 #endif

@@ -7,12 +7,12 @@ struct protocol_name {
 };
 
 static const struct protocol_name protocol_names[] = {
-    { STR_INIT("http"), PROTOCOL_HTTP },         { STR_INIT("http2"), PROTOCOL_HTTP2 },
-    { STR_INIT("grpc"), PROTOCOL_GRPC },         { STR_INIT("grpc-web"), PROTOCOL_GRPC_WEB },
-    { STR_INIT("https"), PROTOCOL_HTTPS },       { STR_INIT("tls"), PROTOCOL_TLS },
-    { STR_INIT("tcp"), PROTOCOL_TCP },           { STR_INIT("mongo"), PROTOCOL_MONGO },
-    { STR_INIT("redis"), PROTOCOL_REDIS },       { STR_INIT("mysql"), PROTOCOL_MYSQL },
-    { STR_INIT("udp"), PROTOCOL_UDP },           { STR_INIT("http_proxy"), PROTOCOL_HTTP_PROXY },
+    { STR_INIT("http"), PROTOCOL_HTTP },   { STR_INIT("http2"), PROTOCOL_HTTP2 },
+    { STR_INIT("grpc"), PROTOCOL_GRPC },   { STR_INIT("grpc-web"), PROTOCOL_GRPC_WEB },
+    { STR_INIT("https"), PROTOCOL_HTTPS }, { STR_INIT("tls"), PROTOCOL_TLS },
+    { STR_INIT("tcp"), PROTOCOL_TCP },     { STR_INIT("mongo"), PROTOCOL_MONGO },
+    { STR_INIT("redis"), PROTOCOL_REDIS }, { STR_INIT("mysql"), PROTOCOL_MYSQL },
+    { STR_INIT("udp"), PROTOCOL_UDP },     { STR_INIT("http_proxy"), PROTOCOL_HTTP_PROXY },
 };
 
 /* appProtocol values of Kubernetes' own (KEP-3726). */

@@ -21,7 +21,7 @@
 static void read_part(struct reader *reader, const struct node *root, const char *name,
                       const struct message *message, void *out)
 {
-    const struct node *part = node_find(root, str_from_cstr(name));
+    const struct node *part = document_find(root, str_from_cstr(name));
 
     if (part != NULL && !reader_is_null(part)) {
         size_t former = reader_enter(reader, name);
@@ -41,7 +41,8 @@ static struct str find_pair_value(const struct str_pair_vec *pairs, struct str n
     return (struct str){ NULL, 0 };
 }
 
-/* --- Service ----------------------------------------------------------------------------------- */
+/* --- Service -----------------------------------------------------------------------------------
+ */
 
 /* targetPort is a number or the name of a container port. */
 static void read_target_port(struct reader *reader, const struct node *node, void *out)
@@ -49,8 +50,7 @@ static void read_target_port(struct reader *reader, const struct node *node, voi
     struct service_port *port = out;
     int64_t number = 0;
 
-    if (node->kind == NODE_SCALAR && node->is_plain &&
-        scalar_type_of(node->scalar) == SCALAR_INT) {
+    if (node->kind == NODE_SCALAR && node->is_plain && scalar_type_of(node->scalar) == SCALAR_INT) {
         if (reader_read_integer(reader, node, 0, 65535, &number)) {
             port->target_port = (uint32_t)number;
         }
@@ -97,7 +97,7 @@ static void read_export_annotation(struct reader *reader, struct service *servic
     }
 }
 
-void read_service(struct reader *reader, const struct node *root, struct service *service)
+void read_core_service(struct reader *reader, const struct node *root, struct service *service)
 {
     read_part(reader, root, "spec", &service_message, service);
     if (service->type.ptr == NULL) {
@@ -116,7 +116,8 @@ void read_service(struct reader *reader, const struct node *root, struct service
     check_service(reader, service);
 }
 
-/* --- EndpointSlice -------------------------------------------------------------------------------- */
+/* --- EndpointSlice
+ * -------------------------------------------------------------------------------- */
 
 struct slice_conditions {
     struct optional_bool ready;
@@ -175,14 +176,15 @@ static const struct field slice_fields[] = {
 };
 static const struct message slice_message = OPEN_MESSAGE(endpoint_slice, slice_fields);
 
-void read_endpoint_slice(struct reader *reader, const struct node *root,
-                         struct endpoint_slice *slice)
+void read_core_endpoint_slice(struct reader *reader, const struct node *root,
+                              struct endpoint_slice *slice)
 {
     reader_read_message(reader, root, &slice_message, slice);
     slice->service_name = find_pair_value(&slice->meta.labels, STR("kubernetes.io/service-name"));
 }
 
-/* --- Secret, ConfigMap -------------------------------------------------------------------------------- */
+/* --- Secret, ConfigMap
+ * -------------------------------------------------------------------------------- */
 
 static struct bytes_pair *add_entry(struct reader *reader, struct bytes_pair_vec *data,
                                     struct str name)
@@ -207,7 +209,7 @@ static bool is_text(const struct node *node)
 static void read_entries(struct reader *reader, const struct node *root, const char *field,
                          bool is_base64, struct bytes_pair_vec *data)
 {
-    const struct node *entries = node_find(root, str_from_cstr(field));
+    const struct node *entries = document_find(root, str_from_cstr(field));
 
     if (entries == NULL || reader_is_null(entries)) {
         return;
@@ -243,21 +245,22 @@ static const struct field secret_fields[] = {
 };
 static const struct message secret_message = OPEN_MESSAGE(secret_object, secret_fields);
 
-void read_secret_object(struct reader *reader, const struct node *root,
-                        struct secret_object *secret)
+void read_core_secret(struct reader *reader, const struct node *root, struct secret_object *secret)
 {
     reader_read_message(reader, root, &secret_message, secret);
     read_entries(reader, root, "data", true, &secret->data);
     read_entries(reader, root, "stringData", false, &secret->data); /* wins: spec RL-27 */
 }
 
-void read_config_map(struct reader *reader, const struct node *root, struct config_map *map)
+void read_core_config_map(struct reader *reader, const struct node *root, struct config_map *map)
 {
     read_entries(reader, root, "data", false, &map->data);
     read_entries(reader, root, "binaryData", true, &map->data);
 }
 
-/* --- Pod ------------------------------------------------------------------------------------------------- */
+/* --- Pod
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static const struct field pod_spec_fields[] = {
     FIELD(pod, node_name, "nodeName", FIELD_STRING),
@@ -269,7 +272,7 @@ static const struct field pod_status_fields[] = {
 };
 static const struct message pod_status_message = OPEN_MESSAGE(pod, pod_status_fields);
 
-void read_pod(struct reader *reader, const struct node *root, struct pod *pod)
+void read_core_pod(struct reader *reader, const struct node *root, struct pod *pod)
 {
     read_part(reader, root, "spec", &pod_spec_message, pod);
     read_part(reader, root, "status", &pod_status_message, pod);

@@ -3,12 +3,16 @@
 #include "config/check_kinds.h"
 #include "config/read_kinds.h"
 
-/* --- load balancing ---------------------------------------------------------------------------- */
+/* --- load balancing ----------------------------------------------------------------------------
+ */
 
 static const struct enum_value simple_load_balancers[] = {
-    { "UNSPECIFIED", LB_UNSPECIFIED }, { "LEAST_CONN", LB_LEAST_CONN },
-    { "RANDOM", LB_RANDOM },           { "PASSTHROUGH", LB_PASSTHROUGH },
-    { "ROUND_ROBIN", LB_ROUND_ROBIN }, { "LEAST_REQUEST", LB_LEAST_REQUEST },
+    { "UNSPECIFIED", LB_UNSPECIFIED },
+    { "LEAST_CONN", LB_LEAST_CONN },
+    { "RANDOM", LB_RANDOM },
+    { "PASSTHROUGH", LB_PASSTHROUGH },
+    { "ROUND_ROBIN", LB_ROUND_ROBIN },
+    { "LEAST_REQUEST", LB_LEAST_REQUEST },
     { NULL, 0 },
 };
 
@@ -121,7 +125,8 @@ static const struct field load_balancer_fields[] = {
 static const struct message load_balancer_message =
     MESSAGE_WITH_PLACE(load_balancer, load_balancer_fields);
 
-/* --- connections ------------------------------------------------------------------------------------ */
+/* --- connections
+ * ------------------------------------------------------------------------------------ */
 
 static const struct field tcp_keepalive_fields[] = {
     FIELD(tcp_keepalive, probes, "probes", FIELD_U32),
@@ -192,10 +197,10 @@ static const struct field outlier_fields[] = {
       .type = FIELD_PRESENT,
       .has = offsetof(struct outlier_detection, has_http_error_codes) + 1 },
 };
-static const struct message outlier_message =
-    MESSAGE_WITH_PLACE(outlier_detection, outlier_fields);
+static const struct message outlier_message = MESSAGE_WITH_PLACE(outlier_detection, outlier_fields);
 
-/* --- TLS, tunnel ---------------------------------------------------------------------------------------- */
+/* --- TLS, tunnel
+ * ---------------------------------------------------------------------------------------- */
 
 static const struct enum_value client_tls_modes[] = {
     { "DISABLE", CLIENT_TLS_DISABLE },
@@ -224,12 +229,14 @@ static const struct field tunnel_fields[] = {
 };
 static const struct message tunnel_message = MESSAGE_WITH_PLACE(tunnel_settings, tunnel_fields);
 
-static const struct enum_value proxy_protocol_versions[] = { { "V1", 0 }, { "V2", 1 }, { NULL, 0 } };
+static const struct enum_value proxy_protocol_versions[] = { { "V1", 0 },
+                                                             { "V2", 1 },
+                                                             { NULL, 0 } };
 static const struct field proxy_protocol_fields[] = {
     { .name = "version", .type = FIELD_ENUM, .offset = 0, .values = proxy_protocol_versions },
 };
-static const struct message proxy_protocol_message =
-    { proxy_protocol_fields, 1, sizeof(int), 0, false };
+static const struct message proxy_protocol_message = { proxy_protocol_fields, 1, sizeof(int), 0,
+                                                       false };
 
 static const struct field retry_budget_fields[] = {
     FIELD(retry_budget, percent, "percent", FIELD_OPTIONAL_DOUBLE),
@@ -238,21 +245,21 @@ static const struct field retry_budget_fields[] = {
 };
 static const struct message retry_budget_message = MESSAGE(retry_budget, retry_budget_fields);
 
-/* --- the policy ---------------------------------------------------------------------------------------------- */
+/* --- the policy
+ * ---------------------------------------------------------------------------------------------- */
 
 static const struct field policy_port_fields[] = {
     { .name = "number", .type = FIELD_OPTIONAL_U32, .offset = 0 },
 };
-static const struct message policy_port_message =
-    { policy_port_fields, 1, sizeof(struct optional_u32), 0, false };
+static const struct message policy_port_message = { policy_port_fields, 1,
+                                                    sizeof(struct optional_u32), 0, false };
 
 static const struct field port_policy_fields[] = {
     FIELD_OF(traffic_policy, port, "port", FIELD_EMBEDDED, policy_port_message),
     FIELD_OF(traffic_policy, load_balancer, "loadBalancer", FIELD_MESSAGE, load_balancer_message),
     FIELD_OF(traffic_policy, connection_pool, "connectionPool", FIELD_MESSAGE,
              connection_pool_message),
-    FIELD_OF(traffic_policy, outlier_detection, "outlierDetection", FIELD_MESSAGE,
-             outlier_message),
+    FIELD_OF(traffic_policy, outlier_detection, "outlierDetection", FIELD_MESSAGE, outlier_message),
     FIELD_OF(traffic_policy, tls, "tls", FIELD_MESSAGE, client_tls_message),
 };
 static const struct message port_policy_message =
@@ -262,8 +269,7 @@ static const struct field traffic_policy_fields[] = {
     FIELD_OF(traffic_policy, load_balancer, "loadBalancer", FIELD_MESSAGE, load_balancer_message),
     FIELD_OF(traffic_policy, connection_pool, "connectionPool", FIELD_MESSAGE,
              connection_pool_message),
-    FIELD_OF(traffic_policy, outlier_detection, "outlierDetection", FIELD_MESSAGE,
-             outlier_message),
+    FIELD_OF(traffic_policy, outlier_detection, "outlierDetection", FIELD_MESSAGE, outlier_message),
     FIELD_OF(traffic_policy, tls, "tls", FIELD_MESSAGE, client_tls_message),
     FIELD_OF(traffic_policy, port_level_settings, "portLevelSettings", FIELD_MESSAGES,
              port_policy_message),
@@ -288,8 +294,8 @@ static const struct message subset_message = MESSAGE_WITH_PLACE(subset, subset_f
 static const struct field workload_selector_fields[] = {
     { .name = "matchLabels", .type = FIELD_STRING_MAP, .offset = 0 },
 };
-static const struct message workload_selector_message =
-    { workload_selector_fields, 1, sizeof(struct str_pair_vec), 0, false };
+static const struct message workload_selector_message = { workload_selector_fields, 1,
+                                                          sizeof(struct str_pair_vec), 0, false };
 
 static const struct field destination_rule_fields[] = {
     FIELD(destination_rule, host, "host", FIELD_HOST),
@@ -309,8 +315,8 @@ static const struct message destination_rule_message =
 void read_destination_rule(struct reader *reader, const struct node *root,
                            struct destination_rule *rule)
 {
-    const struct node *spec = node_find(root, STR("spec"));
-    const struct node *host = node_find(spec, STR("host"));
+    const struct node *spec = document_find(root, STR("spec"));
+    const struct node *host = document_find(spec, STR("host"));
     size_t former = reader_enter(reader, "spec");
 
     rule->host_place = host != NULL ? host->place : rule->meta.place;

@@ -52,8 +52,7 @@ static const struct field server_tls_fields[] = {
     FIELD(server_tls, ecdh_curves, "ecdhCurves", FIELD_STRINGS),
     FIELD(server_tls, insecure_skip_verify, "insecureSkipVerify", FIELD_OPTIONAL_BOOL),
 };
-static const struct message server_tls_message =
-    MESSAGE_WITH_PLACE(server_tls, server_tls_fields);
+static const struct message server_tls_message = MESSAGE_WITH_PLACE(server_tls, server_tls_fields);
 
 static const struct field server_port_fields[] = {
     FIELD(server_port, number, "number", FIELD_U32),
@@ -88,8 +87,8 @@ static void read_server_hosts(struct reader *reader, const struct node *node, vo
             size_t slash = str_find_char(text, '/');
 
             /* spec GW-26 P: names are compared in lower case everywhere */
-            host->name = arena_copy_lower(
-                reader->arena, slash == SIZE_MAX ? text : str_skip(text, slash + 1));
+            host->name = arena_copy_lower(reader->arena,
+                                          slash == SIZE_MAX ? text : str_skip(text, slash + 1));
             if (slash != SIZE_MAX) {
                 host->namespace = str_slice(text, 0, slash);
             }
@@ -124,8 +123,7 @@ static void normalise_hosts(const struct gateway *gateway, struct server *server
         struct server_host *host = &server->hosts.items[i];
         bool is_any_namespace = str_equals(host->namespace, STR("*"));
 
-        is_everything =
-            is_everything || (is_any_namespace && str_equals(host->name, STR("*")));
+        is_everything = is_everything || (is_any_namespace && str_equals(host->name, STR("*")));
         if (is_any_namespace) {
             host->namespace = (struct str){ NULL, 0 };
         } else if (str_equals(host->namespace, STR("."))) {
@@ -133,16 +131,15 @@ static void normalise_hosts(const struct gateway *gateway, struct server *server
         }
     }
     if (is_everything) {
-        server->hosts.items[0] = (struct server_host){
-            { NULL, 0 }, STR("*"), server->hosts.items[0].place
-        };
+        server->hosts.items[0] =
+            (struct server_host){ { NULL, 0 }, STR("*"), server->hosts.items[0].place };
         server->hosts.count = 1;
     }
 }
 
 void read_gateway(struct reader *reader, const struct node *root, struct gateway *gateway)
 {
-    const struct node *spec = node_find(root, STR("spec"));
+    const struct node *spec = document_find(root, STR("spec"));
     size_t former = reader_enter(reader, "spec");
 
     if (spec != NULL && !reader_is_null(spec)) {

@@ -5,8 +5,8 @@
 static const struct field destination_port_fields[] = {
     { .name = "number", .type = FIELD_OPTIONAL_U32, .offset = 0 },
 };
-static const struct message destination_port_message =
-    { destination_port_fields, 1, sizeof(struct optional_u32), 0, false };
+static const struct message destination_port_message = { destination_port_fields, 1,
+                                                         sizeof(struct optional_u32), 0, false };
 
 static const struct field destination_fields[] = {
     FIELD(destination, host, "host", FIELD_HOST),
@@ -16,7 +16,8 @@ static const struct field destination_fields[] = {
 static const struct message destination_message =
     MESSAGE_WITH_PLACE(destination, destination_fields);
 
-/* --- match --------------------------------------------------------------------------------------- */
+/* --- match ---------------------------------------------------------------------------------------
+ */
 
 static const struct field http_match_fields[] = {
     FIELD(http_match, name, "name", FIELD_STRING),
@@ -34,10 +35,10 @@ static const struct field http_match_fields[] = {
     FIELD(http_match, source_namespace, "sourceNamespace", FIELD_STRING),
     FIELD(http_match, stat_prefix, "statPrefix", FIELD_STRING),
 };
-static const struct message http_match_message =
-    MESSAGE_WITH_PLACE(http_match, http_match_fields);
+static const struct message http_match_message = MESSAGE_WITH_PLACE(http_match, http_match_fields);
 
-/* --- headers ---------------------------------------------------------------------------------------- */
+/* --- headers
+ * ---------------------------------------------------------------------------------------- */
 
 static const struct field header_operations_fields[] = {
     FIELD(header_operations, set, "set", FIELD_STRING_MAP),
@@ -64,14 +65,14 @@ static const struct message http_route_destination_message =
 
 /* tls[] and tcp[] have no headers; the rest of a destination is the same. */
 static const struct field l4_route_destination_fields[] = {
-    FIELD_OF(l4_route_destination, destination, "destination", FIELD_EMBEDDED,
-             destination_message),
+    FIELD_OF(l4_route_destination, destination, "destination", FIELD_EMBEDDED, destination_message),
     FIELD(l4_route_destination, weight, "weight", FIELD_I32),
 };
 const struct message read_l4_route_destination_message =
     MESSAGE_WITH_PLACE(l4_route_destination, l4_route_destination_fields);
 
-/* --- actions ------------------------------------------------------------------------------------------- */
+/* --- actions
+ * ------------------------------------------------------------------------------------------- */
 
 static const struct enum_value derive_ports[] = {
     { "FROM_PROTOCOL_DEFAULT", DERIVE_PORT_FROM_PROTOCOL_DEFAULT },
@@ -102,8 +103,7 @@ static void read_body_bytes(struct reader *reader, const struct node *node, void
 {
     struct str text = { NULL, 0 };
 
-    if (reader_read_string(reader, node, &text) &&
-        !scalar_parse_base64(reader->arena, text, out)) {
+    if (reader_read_string(reader, node, &text) && !scalar_parse_base64(reader->arena, text, out)) {
         reader_fail_at(reader, node, FINDING_FIELD_TYPE, "expected base64");
     }
 }
@@ -141,7 +141,8 @@ static const struct field rewrite_fields[] = {
 };
 static const struct message rewrite_message = MESSAGE_WITH_PLACE(http_rewrite, rewrite_fields);
 
-/* --- resilience ------------------------------------------------------------------------------------------ */
+/* --- resilience
+ * ------------------------------------------------------------------------------------------ */
 
 static const struct field retries_fields[] = {
     FIELD(http_retries, attempts, "attempts", FIELD_I32),
@@ -217,15 +218,15 @@ static const struct field cors_fields[] = {
 };
 static const struct message cors_message = MESSAGE_WITH_PLACE(cors_policy, cors_fields);
 
-/* --- the route -------------------------------------------------------------------------------------------- */
+/* --- the route
+ * -------------------------------------------------------------------------------------------- */
 
 static const struct field http_route_fields[] = {
     FIELD(http_route, name, "name", FIELD_STRING),
     FIELD_OF(http_route, matches, "match", FIELD_MESSAGES, http_match_message),
     FIELD_OF(http_route, routes, "route", FIELD_MESSAGES, http_route_destination_message),
     FIELD_OF(http_route, redirect, "redirect", FIELD_MESSAGE, redirect_message),
-    FIELD_OF(http_route, direct_response, "directResponse", FIELD_MESSAGE,
-             direct_response_message),
+    FIELD_OF(http_route, direct_response, "directResponse", FIELD_MESSAGE, direct_response_message),
     FIELD_OF(http_route, delegate, "delegate", FIELD_MESSAGE, delegate_message),
     FIELD_OF(http_route, rewrite, "rewrite", FIELD_MESSAGE, rewrite_message),
     FIELD(http_route, timeout, "timeout", FIELD_DURATION),

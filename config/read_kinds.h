@@ -13,15 +13,14 @@ void read_destination_rule(struct reader *reader, const struct node *root,
                            struct destination_rule *rule);
 void read_service_entry(struct reader *reader, const struct node *root,
                         struct service_entry *entry);
-void read_workload_entry(struct reader *reader, const struct node *root,
-                         struct workload_entry *entry);
-void read_service(struct reader *reader, const struct node *root, struct service *service);
-void read_secret_object(struct reader *reader, const struct node *root,
-                        struct secret_object *secret);
-void read_config_map(struct reader *reader, const struct node *root, struct config_map *map);
-void read_pod(struct reader *reader, const struct node *root, struct pod *pod);
-void read_endpoint_slice(struct reader *reader, const struct node *root,
-                         struct endpoint_slice *slice);
+void read_service_entry_workload(struct reader *reader, const struct node *root,
+                                 struct workload_entry *entry);
+void read_core_service(struct reader *reader, const struct node *root, struct service *service);
+void read_core_secret(struct reader *reader, const struct node *root, struct secret_object *secret);
+void read_core_config_map(struct reader *reader, const struct node *root, struct config_map *map);
+void read_core_pod(struct reader *reader, const struct node *root, struct pod *pod);
+void read_core_endpoint_slice(struct reader *reader, const struct node *root,
+                              struct endpoint_slice *slice);
 
 /* The tables that read_virtual_service.c takes from read_http_route.c. */
 extern const struct message read_http_route_message;

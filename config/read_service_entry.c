@@ -40,8 +40,8 @@ static const struct message workload_message = MESSAGE_WITH_PLACE(workload, work
 static const struct field selector_fields[] = {
     { .name = "labels", .type = FIELD_STRING_MAP, .offset = 0 },
 };
-static const struct message selector_message =
-    { selector_fields, 1, sizeof(struct str_pair_vec), 0, false };
+static const struct message selector_message = { selector_fields, 1, sizeof(struct str_pair_vec), 0,
+                                                 false };
 
 static const struct field service_entry_fields[] = {
     FIELD(service_entry, hosts, "hosts", FIELD_HOSTS),
@@ -69,10 +69,9 @@ static void lower_address(struct reader *reader, struct workload *workload)
     }
 }
 
-void read_service_entry(struct reader *reader, const struct node *root,
-                        struct service_entry *entry)
+void read_service_entry(struct reader *reader, const struct node *root, struct service_entry *entry)
 {
-    const struct node *spec = node_find(root, STR("spec"));
+    const struct node *spec = document_find(root, STR("spec"));
     size_t former = reader_enter(reader, "spec");
 
     if (spec != NULL && !reader_is_null(spec)) {
@@ -91,16 +90,16 @@ void read_service_entry(struct reader *reader, const struct node *root,
     reader_leave(reader, former);
 }
 
-void read_workload_entry(struct reader *reader, const struct node *root,
-                         struct workload_entry *entry)
+void read_service_entry_workload(struct reader *reader, const struct node *root,
+                                 struct workload_entry *entry)
 {
-    const struct node *spec = node_find(root, STR("spec"));
+    const struct node *spec = document_find(root, STR("spec"));
     size_t former = reader_enter(reader, "spec");
 
     if (spec != NULL && !reader_is_null(spec)) {
         reader_read_message(reader, spec, &workload_message, &entry->workload);
     }
     lower_address(reader, &entry->workload);
-    check_workload_entry(reader, entry);
+    check_service_entry_workload(reader, entry);
     reader_leave(reader, former);
 }

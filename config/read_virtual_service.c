@@ -49,7 +49,7 @@ static const struct message virtual_service_message =
 void read_virtual_service(struct reader *reader, const struct node *root,
                           struct virtual_service *service)
 {
-    const struct node *spec = node_find(root, STR("spec"));
+    const struct node *spec = document_find(root, STR("spec"));
     size_t former = reader_enter(reader, "spec");
 
     if (spec != NULL && !reader_is_null(spec)) {

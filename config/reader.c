@@ -13,7 +13,8 @@
 #define MAX_ONEOFS 4u
 #define HINT_DISTANCE 3u
 
-/* --- paths ------------------------------------------------------------------------------------- */
+/* --- paths -------------------------------------------------------------------------------------
+ */
 
 static void __attribute__((format(printf, 2, 3)))
 extend_path(struct reader *reader, const char *format, ...)
@@ -158,21 +159,22 @@ static struct place find_place(const struct node *root, struct str path)
 
         node = pair != NULL ? pair->value : NULL;
         if (pair != NULL) {
-            place = node->kind == NODE_SCALAR && node->scalar.len > 0 ? node->place
-                                                                       : pair->key->place;
+            place =
+                node->kind == NODE_SCALAR && node->scalar.len > 0 ? node->place : pair->key->place;
         }
     }
     return place;
 }
 
-/* --- findings --------------------------------------------------------------------------------------- */
+/* --- findings
+ * --------------------------------------------------------------------------------------- */
 
 static void __attribute__((format(printf, 4, 0)))
 add_finding(struct reader *reader, struct place place, enum finding_code code, const char *format,
             va_list args)
 {
     struct finding_at at = { .object = reader->object, .place = place, .field = reader->path };
-    enum severity severity = finding_type(code)->severity;
+    enum severity severity = report_finding_type(code)->severity;
 
     if (severity == SEVERITY_ERROR) {
         reader->error_count++;
@@ -200,9 +202,8 @@ void reader_fail(struct reader *reader, const char *field, enum finding_code cod
         (void)reader_enter(reader, field);
     }
     va_start(args, format);
-    add_finding(reader,
-                find_place(reader->root, str_from(reader->path, reader->path_len)), code, format,
-                args);
+    add_finding(reader, find_place(reader->root, str_from(reader->path, reader->path_len)), code,
+                format, args);
     va_end(args);
     reader_leave(reader, former);
 }
@@ -214,9 +215,8 @@ void reader_fail_item(struct reader *reader, const char *field, size_t index,
     va_list args;
 
     va_start(args, format);
-    add_finding(reader,
-                find_place(reader->root, str_from(reader->path, reader->path_len)), code, format,
-                args);
+    add_finding(reader, find_place(reader->root, str_from(reader->path, reader->path_len)), code,
+                format, args);
     va_end(args);
     reader_leave(reader, former);
 }
@@ -240,7 +240,8 @@ static void fail_type(struct reader *reader, const struct node *node, const char
                    node_type_name(node));
 }
 
-/* --- scalars ------------------------------------------------------------------------------------------ */
+/* --- scalars
+ * ------------------------------------------------------------------------------------------ */
 
 bool reader_is_null(const struct node *node)
 {
@@ -267,8 +268,7 @@ bool reader_read_string(struct reader *reader, const struct node *node, struct s
 
 static bool read_bool(struct reader *reader, const struct node *node, bool *value)
 {
-    if (node->kind != NODE_SCALAR || !node->is_plain ||
-        !scalar_parse_bool(node->scalar, value)) {
+    if (node->kind != NODE_SCALAR || !node->is_plain || !scalar_parse_bool(node->scalar, value)) {
         fail_type(reader, node, "a boolean");
         return false;
     }
@@ -394,7 +394,8 @@ static void read_enum(struct reader *reader, const struct node *node,
     *out = values[0].value;
 }
 
-/* --- lists and maps --------------------------------------------------------------------------------------- */
+/* --- lists and maps
+ * --------------------------------------------------------------------------------------- */
 
 static bool check_sequence(struct reader *reader, const struct node *node)
 {
@@ -505,15 +506,16 @@ static void read_u32_map(struct reader *reader, const struct node *node, struct 
         int64_t value = 0;
 
         if (reader_read_integer(reader, node->pairs[i].value, 0, UINT32_MAX, &value)) {
-            out->items[out->count++] = (struct u32_pair){
-                arena_copy_str(reader->arena, key->scalar), (uint32_t)value
-            };
+            out->items[out->count++] =
+                (struct u32_pair){ arena_copy_str(reader->arena, key->scalar), (uint32_t)value };
         }
         reader_leave(reader, former);
     }
 }
 
-/* --- messages --------------------------------------------------------------------------------------------------- */
+/* --- messages
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* spec RL-30: the nearest name makes a typo a matter of seconds. */
 static void report_unknown_field(struct reader *reader, const struct node *key,
@@ -740,7 +742,8 @@ void reader_read_message(struct reader *reader, const struct node *node,
     }
 }
 
-/* --- string matches --------------------------------------------------------------------------------------- */
+/* --- string matches
+ * --------------------------------------------------------------------------------------- */
 
 static void read_string_match(struct reader *reader, const struct node *node,
                               struct string_match *match)
@@ -768,7 +771,8 @@ static void read_string_match(struct reader *reader, const struct node *node,
             k++;
         }
         if (k == 3) {
-            /* A match that silently matched everything would route wrongly: this one is an error. */
+            /* A match that silently matched everything would route wrongly: this one is an error.
+             */
             reader_fail_at(reader, key, FINDING_FIELD_ONEOF,
                            "%.*s is no way to match: exactly one of exact, prefix, regex",
                            STR_ARG(str_slice(key->scalar, 0, 60)));
@@ -781,8 +785,7 @@ static void read_string_match(struct reader *reader, const struct node *node,
 
         if (++given_count > 1) {
             reader_leave(reader, former);
-            reader_fail_at(reader, key, FINDING_FIELD_ONEOF,
-                           "exactly one of exact, prefix, regex");
+            reader_fail_at(reader, key, FINDING_FIELD_ONEOF, "exactly one of exact, prefix, regex");
             continue;
         }
         if (reader_read_string(reader, node->pairs[i].value, &match->value)) {

@@ -29,7 +29,8 @@ struct reader {
     size_t path_len;
 };
 
-/* --- paths ------------------------------------------------------------------------------------- */
+/* --- paths -------------------------------------------------------------------------------------
+ */
 
 /* Each returns what reader_leave() takes back. */
 size_t reader_enter(struct reader *reader, const char *field);
@@ -37,7 +38,8 @@ size_t reader_enter_item(struct reader *reader, const char *field, size_t index)
 size_t reader_enter_key(struct reader *reader, const char *field, struct str key);
 void reader_leave(struct reader *reader, size_t former);
 
-/* --- findings --------------------------------------------------------------------------------------- */
+/* --- findings
+ * --------------------------------------------------------------------------------------- */
 
 /* At a node, under the current path. An error makes the object bad. */
 void reader_fail_at(struct reader *reader, const struct node *node, enum finding_code code,
@@ -51,7 +53,8 @@ void reader_fail_item(struct reader *reader, const char *field, size_t index,
                       enum finding_code code, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* --- tables ------------------------------------------------------------------------------------------- */
+/* --- tables
+ * ------------------------------------------------------------------------------------------- */
 
 enum field_type {
     FIELD_STRING,          /* struct str */
@@ -105,12 +108,35 @@ struct message {
     bool is_open;
 };
 
-#define FIELD(type_name, member, name_text, kind) { .name = name_text, .type = kind, .offset = offsetof(struct type_name, member) }
-#define FIELD_OF(type_name, member, name_text, kind, message_table) { .name = name_text, .type = kind, .offset = offsetof(struct type_name, member), .message = &(message_table) }
-#define FIELD_CHOICE(type_name, member, name_text, enum_table) { .name = name_text, .type = FIELD_ENUM, .offset = offsetof(struct type_name, member), .values = (enum_table) }
-#define FIELD_BY(type_name, member, name_text, function) { .name = name_text, .type = FIELD_CUSTOM, .offset = offsetof(struct type_name, member), .custom = (function) }
-#define MESSAGE(type_name, field_table) { .fields = (field_table), .field_count = sizeof(field_table) / sizeof((field_table)[0]), .size = sizeof(struct type_name) }
-#define MESSAGE_WITH_PLACE(type_name, field_table) { .fields = (field_table), .field_count = sizeof(field_table) / sizeof((field_table)[0]), .size = sizeof(struct type_name), .place = offsetof(struct type_name, place) + 1 }
+#define FIELD(type_name, member, name_text, kind)                                                  \
+    {                                                                                              \
+        .name = name_text, .type = kind, .offset = offsetof(struct type_name, member)              \
+    }
+#define FIELD_OF(type_name, member, name_text, kind, message_table)                                \
+    {                                                                                              \
+        .name = name_text, .type = kind, .offset = offsetof(struct type_name, member),             \
+        .message = &(message_table)                                                                \
+    }
+#define FIELD_CHOICE(type_name, member, name_text, enum_table)                                     \
+    {                                                                                              \
+        .name = name_text, .type = FIELD_ENUM, .offset = offsetof(struct type_name, member),       \
+        .values = (enum_table)                                                                     \
+    }
+#define FIELD_BY(type_name, member, name_text, function)                                           \
+    {                                                                                              \
+        .name = name_text, .type = FIELD_CUSTOM, .offset = offsetof(struct type_name, member),     \
+        .custom = (function)                                                                       \
+    }
+#define MESSAGE(type_name, field_table)                                                            \
+    {                                                                                              \
+        .fields = (field_table), .field_count = sizeof(field_table) / sizeof((field_table)[0]),    \
+        .size = sizeof(struct type_name)                                                           \
+    }
+#define MESSAGE_WITH_PLACE(type_name, field_table)                                                 \
+    {                                                                                              \
+        .fields = (field_table), .field_count = sizeof(field_table) / sizeof((field_table)[0]),    \
+        .size = sizeof(struct type_name), .place = offsetof(struct type_name, place) + 1           \
+    }
 
 /* Fills `out` (zeroed) from a mapping, or says why not. */
 void reader_read_message(struct reader *reader, const struct node *node,

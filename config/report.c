@@ -15,13 +15,13 @@ static const struct finding_type finding_types[] = {
 #undef FINDING
 };
 
-const struct finding_type *finding_type(enum finding_code code)
+const struct finding_type *report_finding_type(enum finding_code code)
 {
     CHECK((size_t)code < FINDING_CODE_COUNT);
     return &finding_types[code];
 }
 
-const char *severity_name(enum severity severity)
+const char *report_severity_name(enum severity severity)
 {
     switch (severity) {
     case SEVERITY_INFO:
@@ -61,7 +61,7 @@ void report_add_va(struct report *report, enum finding_code code, enum severity 
     }
     at = at != NULL ? at : &nowhere;
     struct finding finding = { .code = code, .severity = severity, .place = at->place };
-    const char *advice = at->advice != NULL ? at->advice : finding_type(code)->advice;
+    const char *advice = at->advice != NULL ? at->advice : report_finding_type(code)->advice;
 
     if (at->object != NULL) {
         finding.object = arena_copy_str(report->arena, at->object->key);
@@ -92,11 +92,12 @@ void report_add(struct report *report, enum finding_code code, const struct find
     va_list args;
 
     va_start(args, format);
-    report_add_va(report, code, finding_type(code)->severity, at, format, args);
+    report_add_va(report, code, report_finding_type(code)->severity, at, format, args);
     va_end(args);
 }
 
-/* --- order ------------------------------------------------------------------------------------- */
+/* --- order -------------------------------------------------------------------------------------
+ */
 
 struct sort_entry {
     const struct finding *finding;
@@ -143,7 +144,8 @@ void report_sort(struct report *report)
     mem_free(sorted);
 }
 
-/* --- print ---------------------------------------------------------------------------------------- */
+/* --- print
+ * ---------------------------------------------------------------------------------------- */
 
 /* Names and values come from files: control bytes would reach the operator's terminal. */
 static void add_printable(struct text *text, struct str view)
@@ -161,7 +163,7 @@ static void add_printable(struct text *text, struct str view)
 
 void report_print_finding(const struct finding *finding, struct text *text)
 {
-    const struct finding_type *type = finding_type(finding->code);
+    const struct finding_type *type = report_finding_type(finding->code);
 
     if (finding->file.len > 0) {
         add_printable(text, finding->file);
@@ -170,7 +172,7 @@ void report_print_finding(const struct finding *finding, struct text *text)
         }
         text_add_cstr(text, ": ");
     }
-    text_printf(text, "%s: %s", severity_name(finding->severity), type->code);
+    text_printf(text, "%s: %s", report_severity_name(finding->severity), type->code);
     if (type->istio[0] != '\0') {
         text_printf(text, " [%s]", type->istio);
     }

@@ -80,7 +80,7 @@ void report_print_finding(const struct finding *finding, struct text *text);
 /* All findings, a line each; then one line that counts what was dropped, when something was. */
 void report_print(const struct report *report, struct text *text);
 
-const struct finding_type *finding_type(enum finding_code code);
-const char *severity_name(enum severity severity);
+const struct finding_type *report_finding_type(enum finding_code code);
+const char *report_severity_name(enum severity severity);
 
 #endif

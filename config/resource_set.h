@@ -15,7 +15,7 @@ struct resource_set {
     struct {
         VEC_FIELDS(struct object_meta *);
     } objects[KIND_COUNT]; /* in load order, objects kept from an earlier load last */
-    struct map by_key;      /* object_meta.key to object */
+    struct map by_key;     /* object_meta.key to object */
     size_t file_count;
     size_t document_count;
     size_t skipped_count; /* documents of kinds that are not ours (spec RL-3) */
@@ -46,9 +46,8 @@ struct resource_set *resource_set_load_text(struct str file, struct str bytes,
 void resource_set_free(struct resource_set *set);
 
 /* NULL when absent. */
-const struct object_meta *resource_set_find(const struct resource_set *set,
-                                            enum resource_kind kind, struct str namespace,
-                                            struct str name);
+const struct object_meta *resource_set_find(const struct resource_set *set, enum resource_kind kind,
+                                            struct str namespace, struct str name);
 /* For checks across objects that refuse one: puts the version of `previous` (or NULL) in its place,
  * or takes it out when there is none or it is the same version. Returns what is in force now, or
  * NULL. `object` must be in the set and is gone afterwards unless somebody else holds it. */

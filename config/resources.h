@@ -98,7 +98,8 @@ struct object_meta {
     uint32_t ref_count;
 };
 
-/* ---- shared by several kinds ------------------------------------------------------------------ */
+/* ---- shared by several kinds ------------------------------------------------------------------
+ */
 
 enum match_kind {
     MATCH_PRESENT, /* `{}`: spec RL-29, HT-24 */
@@ -126,7 +127,8 @@ struct destination {
     struct place place;
 };
 
-/* ---- Gateway ------------------------------------------------------------------------------------ */
+/* ---- Gateway ------------------------------------------------------------------------------------
+ */
 
 /* Protocol of a server, a ServiceEntry port or a Service port (spec GW-10, SV-15, SV-41). */
 enum port_protocol {
@@ -198,7 +200,8 @@ struct server_port {
 
 /* `[namespace/]dnsName`, split (spec GW-20, GW-23). */
 struct server_host {
-    struct str namespace; /* ptr NULL: any namespace. "." is already replaced by the Gateway's own. */
+    struct str namespace; /* ptr NULL: any namespace. "." is already replaced by the Gateway's own.
+                           */
     struct str name;      /* lower case: `*`, `*.x`, a name or an IP */
     struct place place;
 };
@@ -223,7 +226,8 @@ struct gateway {
     struct str_pair_vec selector; /* count 0: every workload (spec GW-3) */
 };
 
-/* ---- VirtualService ------------------------------------------------------------------------------ */
+/* ---- VirtualService
+ * ------------------------------------------------------------------------------ */
 
 struct http_match {
     struct str name;
@@ -417,7 +421,8 @@ struct virtual_service {
     struct str_vec export_to;
 };
 
-/* ---- DestinationRule ------------------------------------------------------------------------------ */
+/* ---- DestinationRule
+ * ------------------------------------------------------------------------------ */
 
 enum simple_load_balancer {
     LB_UNSPECIFIED = 0,
@@ -478,7 +483,7 @@ struct load_balancer {
     enum simple_load_balancer simple;
     struct consistent_hash *consistent_hash;
     struct locality_lb *locality_lb_setting;
-    bool has_zone_aware_lb_setting; /* its content is not read */
+    bool has_zone_aware_lb_setting;                /* its content is not read */
     struct optional_duration warmup_duration_secs; /* deprecated */
     struct warmup *warmup;
     struct place place;
@@ -609,7 +614,8 @@ struct destination_rule {
     struct str_pair_vec workload_selector; /* matchLabels */
 };
 
-/* ---- ServiceEntry, WorkloadEntry --------------------------------------------------------------------- */
+/* ---- ServiceEntry, WorkloadEntry
+ * --------------------------------------------------------------------- */
 
 enum service_entry_location {
     LOCATION_MESH_EXTERNAL = 0,
@@ -664,15 +670,16 @@ struct workload_entry {
     struct workload workload;
 };
 
-/* ---- core kinds --------------------------------------------------------------------------------------- */
+/* ---- core kinds
+ * --------------------------------------------------------------------------------------- */
 
 struct service_port {
     struct str name; /* ptr NULL: unnamed */
     uint32_t port;
-    struct str protocol;     /* TCP (default), UDP, SCTP */
-    struct str app_protocol; /* ptr NULL: absent */
+    struct str protocol;               /* TCP (default), UDP, SCTP */
+    struct str app_protocol;           /* ptr NULL: absent */
     enum port_protocol istio_protocol; /* by spec SV-15 */
-    uint32_t target_port; /* 0: by name or absent */
+    uint32_t target_port;              /* 0: by name or absent */
     struct str target_port_name;
     uint32_t node_port;
     struct place place;
@@ -743,6 +750,6 @@ struct endpoint_slice {
 };
 
 /* "Gateway", "VirtualService", ... */
-const char *resource_kind_name(enum resource_kind kind);
+const char *resource_set_kind_name(enum resource_kind kind);
 
 #endif

@@ -32,7 +32,8 @@ bool scalar_parse_bool(struct str text, bool *value)
     return false;
 }
 
-/* --- numbers ----------------------------------------------------------------------------------- */
+/* --- numbers -----------------------------------------------------------------------------------
+ */
 
 static int digit_value(char c)
 {
@@ -70,9 +71,8 @@ static int take_base(struct str *digits)
 bool scalar_parse_int(struct str text, int64_t *value)
 {
     bool is_negative = text.len > 0 && text.ptr[0] == '-';
-    struct str digits = text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+')
-                            ? str_skip(text, 1)
-                            : text;
+    struct str digits =
+        text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+') ? str_skip(text, 1) : text;
     int base = take_base(&digits);
     uint64_t magnitude = 0;
     bool has_digit = false;
@@ -143,9 +143,8 @@ static bool looks_like_float(struct str text)
 
 static bool is_special_float(struct str text)
 {
-    struct str word = text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+')
-                          ? str_skip(text, 1)
-                          : text;
+    struct str word =
+        text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+') ? str_skip(text, 1) : text;
 
     return (word.len == 4 && word.ptr[0] == '.' && is_word(str_skip(word, 1), STR("inf"))) ||
            str_equals(text, STR(".nan")) || str_equals(text, STR(".NaN")) ||
@@ -215,7 +214,8 @@ const char *scalar_type_name(enum scalar_type type)
     return "a value";
 }
 
-/* --- durations ------------------------------------------------------------------------------------ */
+/* --- durations
+ * ------------------------------------------------------------------------------------ */
 
 struct duration_unit {
     struct str name;
@@ -302,7 +302,8 @@ bool scalar_parse_duration(struct str text, struct optional_duration *value)
     return true;
 }
 
-/* --- times ------------------------------------------------------------------------------------------ */
+/* --- times
+ * ------------------------------------------------------------------------------------------ */
 
 static bool take_number(struct str text, size_t at, size_t digits, int64_t *value)
 {
@@ -365,16 +366,17 @@ bool scalar_parse_time(struct str text, int64_t *seconds)
     }
     size_t zone_at = text.ptr[19] == '.' ? skip_digits(text, 20) : 19;
 
-    if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
-        second > 60 || !parse_zone(str_skip(text, zone_at), &offset_s)) {
+    if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60 ||
+        !parse_zone(str_skip(text, zone_at), &offset_s)) {
         return false;
     }
-    *seconds = days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second -
-               offset_s;
+    *seconds =
+        days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset_s;
     return true;
 }
 
-/* --- base64 ------------------------------------------------------------------------------------------- */
+/* --- base64
+ * ------------------------------------------------------------------------------------------- */
 
 static int base64_value(char c)
 {

@@ -108,8 +108,7 @@ bool value_is_ip(struct str text)
     char buffer[INET6_ADDRSTRLEN];
     struct in6_addr address;
 
-    if (text.len == 0 || text.len >= sizeof(buffer) ||
-        memchr(text.ptr, '\0', text.len) != NULL) {
+    if (text.len == 0 || text.len >= sizeof(buffer) || memchr(text.ptr, '\0', text.len) != NULL) {
         return false;
     }
     memcpy(buffer, text.ptr, text.len);
@@ -149,7 +148,8 @@ const char *value_duration_problem(const struct optional_duration *duration)
     return NULL;
 }
 
-/* --- labels ------------------------------------------------------------------------------------ */
+/* --- labels ------------------------------------------------------------------------------------
+ */
 
 static bool is_qualified(struct str text)
 {
@@ -182,7 +182,8 @@ bool value_is_label_value(struct str text)
     return text.len == 0 || is_qualified(text);
 }
 
-/* --- headers -------------------------------------------------------------------------------------- */
+/* --- headers
+ * -------------------------------------------------------------------------------------- */
 
 bool value_is_header_name(struct str text)
 {

@@ -21,8 +21,8 @@ bool value_is_cidr(struct str text);
 /* `unix:///path` or `unix://@name`. */
 bool value_is_unix_address(struct str text);
 const char *value_duration_problem(const struct optional_duration *duration); /* RL-45 */
-bool value_is_label_key(struct str text);   /* RL-47 */
-bool value_is_label_value(struct str text); /* RL-47 */
+bool value_is_label_key(struct str text);                                     /* RL-47 */
+bool value_is_label_value(struct str text);                                   /* RL-47 */
 /* Characters of a header name (RFC 9110 5.1). */
 bool value_is_header_name(struct str text);
 /* A header name, a pseudo header or a claim of a token. */
