@@ -8,6 +8,9 @@ VARIANTS := release debug asan tsan fuzz cov
 BUILD := build/$(VARIANT)
 BINARY := $(BUILD)/gatehouse
 VERSION_BASE := 0.1.0
+# `make V=1` shows the commands.
+Q := $(if $(V),,@)
+say = @echo '  $1 $2'
 
 PREFIX ?= /usr/local
 bindir ?= $(PREFIX)/bin
@@ -113,20 +116,23 @@ debug:
 	$(MAKE) VARIANT=debug all
 
 $(BINARY): $(BUILD)/obj/gateway/main.o $(ALL_ARCHIVES) $(BUILD)/flags
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(LIBS)
 
 define layer_rules
 $(call archive_of,$1): $(call objects_of,$(call layer_sources,$1)) $(BUILD)/sources
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(AR) rcs $$@ $$(filter %.o,$$^)
+	$$(call say,AR,$$@)
+	$$(Q)$$(AR) rcs $$@ $$(filter %.o,$$^)
 .PHONY: unit-$1
 unit-$1: $(call unit_programs,$1)
 	@tests/unit/run.sh "unit $1" $$^
 $(call unit_programs,$1): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(SUPPORT) \
     $(call link_layers,$1) $(BUILD)/flags
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $(SUPPORT) \
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $(SUPPORT) \
 	    $(call link_layers,$1) -lcmocka $$(LIBS)
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rules,$l)))
@@ -134,11 +140,13 @@ $(foreach l,$(LAYERS),$(eval $(call layer_rules,$l)))
 $(SUPPORT): $(call objects_of,$(SUPPORT_SOURCES)) $(BUILD)/sources
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $(filter %.o,$^)
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/features.h $(BUILD)/version.h
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES) $(SUPPORT_SOURCES) $(UNIT_SOURCES) \
     $(FUZZ_SOURCES) tests/fuzz/replay.c)
@@ -238,11 +246,13 @@ asan tsan:
 $(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o \
     $(ALL_ARCHIVES) $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(LIBS)
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(ALL_ARCHIVES) $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS)
 
 ## fuzz: one fuzzer for a while (TARGET=h1_parse SECONDS=60)
 fuzz:
