@@ -289,6 +289,7 @@ lint-format:
 
 lint-layers:
 	@$(PYTHON) tests/lint/check_layers.py
+	@$(PYTHON) tests/lint/check_where.py
 
 # Every header compiles by itself.
 lint-headers: $(BUILD)/features.h $(BUILD)/version.h
