@@ -76,7 +76,8 @@ struct metrics_shard {
     /* The owner's alone. */
     struct arena *arena;
     struct map series_by_key;
-    struct text key;
+    char *key; /* scratch of build_key() */
+    size_t key_capacity;
 };
 
 static _Atomic(struct metrics_shard *) shards;
@@ -147,7 +148,7 @@ void metrics_cleanup(void)
         struct metrics_shard *next = shard->next;
 
         map_cleanup(&shard->series_by_key);
-        text_cleanup(&shard->key);
+        mem_free(shard->key);
         arena_free(shard->arena);
         mem_free(shard);
         shard = next;
@@ -179,28 +180,45 @@ void metrics_set(struct metrics_shard *shard, enum metric_id id, double value)
 
 static size_t label_count(enum metric_id id)
 {
+    /* Counted by whoever comes first: all come to the same. */
+    static _Atomic unsigned char counts[METRIC_COUNT]; /* count + 1; 0: not counted */
+    unsigned known = atomic_load_explicit(&counts[id], memory_order_relaxed);
     struct str labels = metric_infos[id].labels;
     size_t count = labels.len != 0 ? 1 : 0;
 
+    if (known != 0) {
+        return known - 1;
+    }
     for (size_t i = 0; i < labels.len; i++) {
         count += labels.ptr[i] == ',' ? 1 : 0;
     }
+    atomic_store_explicit(&counts[id], (unsigned char)(count + 1), memory_order_relaxed);
     return count;
 }
 
-/* The metric's number and each value behind its length: no two sets of values make one key. */
-static void build_key(struct text *key, enum metric_id id, const struct str *values, size_t count)
+/* The metric's number and each value behind its length: no two sets of values make one key. Done
+ * for each finished request, hence one measure and plain copies. */
+static struct str build_key(struct metrics_shard *shard, enum metric_id id,
+                            const struct str *values, size_t count)
 {
     uint16_t number = (uint16_t)id;
+    size_t needed = sizeof(number);
+    char *at;
 
-    text_clear(key);
-    text_add(key, str_from((const char *)&number, sizeof(number)));
+    for (size_t i = 0; i < count; i++) {
+        needed += sizeof(uint32_t) + values[i].len;
+    }
+    shard->key = vec_grow(shard->key, &shard->key_capacity, needed, 1);
+    at = mempcpy(shard->key, &number, sizeof(number));
     for (size_t i = 0; i < count; i++) {
         uint32_t len = (uint32_t)values[i].len;
 
-        text_add(key, str_from((const char *)&len, sizeof(len)));
-        text_add(key, values[i]);
+        at = mempcpy(at, &len, sizeof(len));
+        if (len != 0) {
+            at = mempcpy(at, values[i].ptr, len);
+        }
     }
+    return str_from(shard->key, needed);
 }
 
 /* The next value of a key, *rest beginning behind the metric's number. */
@@ -243,14 +261,15 @@ static struct metric_series *other_series(struct metrics_shard *shard, enum metr
 
     if (family->other == NULL) {
         struct str values[METRIC_LABELS_MAX];
+        struct str key;
 
         for (size_t i = 0; i < count; i++) {
             values[i] = STR("other");
         }
-        build_key(&shard->key, id, values, count);
-        family->other = map_get(&shard->series_by_key, text_view(&shard->key));
+        key = build_key(shard, id, values, count);
+        family->other = map_get(&shard->series_by_key, key);
         if (family->other == NULL) {
-            family->other = series_new(shard, id, text_view(&shard->key));
+            family->other = series_new(shard, id, key);
         }
     }
     return family->other;
@@ -260,17 +279,18 @@ struct metric_series *metrics_series(struct metrics_shard *shard, enum metric_id
                                      const struct str *values, size_t count)
 {
     struct metric_series *series;
+    struct str key;
 
     CHECK(count == label_count(id) && count <= METRIC_LABELS_MAX);
-    build_key(&shard->key, id, values, count);
-    series = map_get(&shard->series_by_key, text_view(&shard->key));
+    key = build_key(shard, id, values, count);
+    series = map_get(&shard->series_by_key, key);
     if (series != NULL) {
         return series;
     }
     if (shard->families[id].series_count >= LIMIT_METRIC_SERIES) {
         return other_series(shard, id, count);
     }
-    return series_new(shard, id, text_view(&shard->key));
+    return series_new(shard, id, key);
 }
 
 static void make_live(struct metric_series *series)
