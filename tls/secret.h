@@ -9,10 +9,6 @@
 
 enum secret_key_kind { SECRET_KEY_RSA, SECRET_KEY_ECDSA, SECRET_KEY_ED25519 };
 
-struct secret_names {
-    VEC_FIELDS(struct str);
-};
-
 /* What a certificate says of itself; for pages, metrics and logs. */
 struct secret_certificate {
     struct str subject;      /* RFC 2253 */
@@ -41,6 +37,19 @@ struct secret_source {
     struct str ocsp_staple_der;
 };
 
+/* One key of a Secret's data, or one file of its directory. */
+struct secret_part {
+    struct str key; /* "tls.crt" */
+    struct str bytes;
+};
+/* The names that are looked at, ended by NULL. */
+extern const char *const secret_part_keys[];
+/* Fills the PEM and DER views of *source from its parts (TL-22, TL-23): `cert` and `key` when both are
+ * there, else `tls.crt` and `tls.key`, else `tls-combined.pem`; CA from `cacert`, else `ca.crt`; `crl`
+ * or `ca.crl`; `tls.ocsp-staple`. Half a pair is taken as it is: secret_parse() names what is missing. */
+void secret_source_from_parts(struct secret_source *source, const struct secret_part *parts,
+                              size_t count);
+
 /* Checks before use (ecosystem section 8): parses, key fits leaf, order of chain, validity, serverAuth,
  * strength, must-staple. NULL with err when the pair cannot serve; otherwise `warnings` gets one line
  * each for what is doubtful (expired, not yet valid, weak, order mended). */
@@ -53,6 +62,8 @@ struct str secret_name(const struct secret *secret);
 struct str secret_namespace(const struct secret *secret);
 struct str secret_origin(const struct secret *secret);
 enum secret_key_kind secret_key_kind(const struct secret *secret);
+/* False: holds a CA only (TL-24) and cannot serve. */
+bool secret_has_pair(const struct secret *secret);
 /* Leaf first. */
 const struct secret_certificates *secret_chain(const struct secret *secret);
 const struct secret_certificates *secret_ca(const struct secret *secret);

@@ -23,7 +23,7 @@ struct transport_tls_events {
     /* The handshake is done; application bytes follow through the transport's handler. */
     void (*on_handshake)(void *owner, const struct tls_session_facts *facts);
     /* It failed: an alert was sent where one can be. `reason` is a short stable word from a fixed
-     * list (for metrics), `detail` free text (for the log). The owner closes the transport. */
+     * list (tls/handshake_failure.h; for metrics), `detail` free text (for the log). The owner closes the transport. */
     void (*on_handshake_failure)(void *owner, const char *reason, const char *detail);
 };
 

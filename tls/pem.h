@@ -1,0 +1,24 @@
+/* pem: certificates and private keys out of PEM text (RFC 7468). For tls/ only. */
+#ifndef TLS_PEM_H
+#define TLS_PEM_H
+
+#include "gateway/base/vec.h"
+#include "tls/library.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+VEC_STRUCT(x509_vec, X509 *);
+
+/* Certificates in the order of the text; other blocks are passed over, so a combined file will do.
+ * At most `limit`. No certificate at all is fine: the caller knows what it asked for. */
+bool pem_read_certificates(struct str pem, size_t limit, struct x509_vec *certificates,
+                           struct err *err);
+void pem_free_certificates(struct x509_vec *certificates);
+/* The first private key; NULL with err when there is none or it cannot be read (encrypted, damaged).
+ * ERR_NOT_FOUND: the text has no key at all. */
+EVP_PKEY *pem_read_key(struct str pem, struct err *err);
+/* Number of revocation lists, all of them readable; -1 with err. */
+int pem_count_crls(struct str pem, struct err *err);
+
+#endif
