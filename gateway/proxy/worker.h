@@ -49,7 +49,8 @@ struct worker_options {
 /* Starts the thread. It serves nothing before the first worker_publish(). */
 struct worker *worker_start(const struct worker_options *options, unsigned index, struct err *err);
 /* Ends the thread now, whatever is under way, and frees the worker. Its references to snapshots are
- * released before it returns (release_snapshot() is then called in the calling thread). */
+ * released before it returns. Nobody else uses the worker any more; what it posted to the control loop
+ * may still arrive, without a worker to go back to. */
 void worker_stop(struct worker *worker);
 unsigned worker_index(const struct worker *worker);
 

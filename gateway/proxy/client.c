@@ -1,0 +1,218 @@
+/* client: accepted connections: life, texts, and the link between their conn and exchanges. */
+#include "gateway/proxy/client.h"
+
+#include "gateway/base/check.h"
+#include "gateway/base/mem.h"
+#include "gateway/http/h1_conn.h"
+#include "gateway/observe/log.h"
+#include "gateway/proxy/client_tls.h"
+#include "gateway/proxy/exchange.h"
+#include "gateway/proxy/exchange_log.h"
+
+static void client_set_busy(struct client *client, bool is_busy)
+{
+    struct worker *worker = client->worker;
+
+    list_remove(&client->link);
+    list_push_back(is_busy ? &worker->busy_clients : &worker->idle_clients, &client->link);
+    worker_review_accepting(worker);
+}
+
+static void client_free(void *memory)
+{
+    struct client *client = memory;
+    union {
+        const char *read_only;
+        char *memory;
+    } server_name = { .read_only = client->server_name.ptr };
+
+    mem_free(server_name.memory);
+    mem_free(client->hello);
+    mem_free(client->address_text);
+    mem_free(client);
+}
+
+/* The transport is closed or the conn's affair; what is ours goes after the turn. */
+static void client_forget(struct client *client)
+{
+    struct worker *worker = client->worker;
+
+    CHECK(!client->is_closed);
+    client->is_closed = true;
+    timer_cancel(&client->handshake_deadline);
+    list_remove(&client->link);
+    client->listener->connection_count--;
+    metric_series_sub(client->listener->connection_series, 1);
+    metrics_sub(worker->metrics, METRIC_CONNECTIONS, 1);
+    worker_listener_unref(client->listener);
+    client->listener = NULL;
+    loop_reap(worker->loop, client, client_free);
+    worker_count_connection(worker, -1);
+}
+
+void client_close(struct client *client)
+{
+    if (client->is_closed) {
+        return;
+    }
+    if (client->conn != NULL) {
+        client->conn->ops->close(client->conn);
+    } else {
+        transport_close(client->transport);
+    }
+    client_forget(client);
+}
+
+/* --- What the conn tells ------------------------------------------------------------------------------ */
+
+static void client_on_request(void *owner, struct conn *conn, struct leg *leg, struct head *head,
+                              bool is_end)
+{
+    struct client *client = owner;
+
+    (void)conn;
+    client_set_busy(client, true);
+    exchange_begin(client, leg, head, is_end);
+}
+
+static void client_on_refused(void *owner, struct conn *conn, unsigned status, const char *detail,
+                              const struct head *partial_head)
+{
+    (void)conn;
+    exchange_log_refused(owner, status, detail, partial_head);
+}
+
+static void client_on_idle(void *owner, struct conn *conn, bool is_reusable)
+{
+    (void)conn;
+    (void)is_reusable; /* a server's conn closes by itself when it must */
+    client_set_busy(owner, false);
+}
+
+static void client_on_closed(void *owner, struct conn *conn)
+{
+    (void)conn;
+    client_forget(owner);
+}
+
+static const struct conn_owner client_conn_owner = {
+    .on_request = client_on_request,
+    .on_refused = client_on_refused,
+    .on_idle = client_on_idle,
+    .on_closed = client_on_closed,
+};
+
+void client_start_http(struct client *client)
+{
+    struct worker *worker = client->worker;
+
+    timer_cancel(&client->handshake_deadline);
+    mem_free(client->hello);
+    client->hello = NULL;
+    client_set_busy(client, false);
+    client->conn = h1_conn_new_server(client->transport, &worker->options.client_limits,
+                                      &client_conn_owner, client);
+}
+
+/* --- Accepting ----------------------------------------------------------------------------------------- */
+
+static void client_on_handshake_deadline(void *arg)
+{
+    client_tls_on_deadline(arg);
+}
+
+/* Room for one more: the connection that has been idle longest makes way (its client must expect that
+ * of an idle connection at any time, RFC 9112 9.5). */
+static void client_reclaim_idle(struct worker *worker)
+{
+    struct list *oldest = list_first(&worker->idle_clients);
+
+    if (oldest != NULL) {
+        LOG_WARN("client", "all %zu connections of worker %u are taken; closing the longest idle one",
+                 worker->options.max_connections, worker->index);
+        client_close(list_object(oldest, struct client, link));
+    }
+}
+
+void client_accept(struct worker_listener *listener, int fd, const struct address *peer)
+{
+    struct worker *worker = listener->worker;
+    size_t max = worker->options.max_connections;
+
+    if (max != 0 && worker_active_count(worker) >= max) {
+        client_reclaim_idle(worker);
+    }
+    struct client *client = mem_new(struct client);
+    client->worker = worker;
+    client->listener = worker_listener_ref(listener);
+    client->id = ++worker->next_connection_id;
+    client->is_tls = listener->is_tls;
+    client->transport = transport_new(worker->loop, fd, peer);
+    timer_init(&client->handshake_deadline, client_on_handshake_deadline, client);
+    list_push_back(&worker->busy_clients, &client->link);
+    listener->connection_count++;
+    metric_series_add(listener->connection_series, 1);
+    metrics_add(worker->metrics, METRIC_CONNECTIONS, 1);
+    metrics_add(worker->metrics, METRIC_CONNECTIONS_TOTAL, 1);
+    worker_count_connection(worker, 1);
+    if (client->is_tls) {
+        timer_arm(worker->loop, &client->handshake_deadline, worker->options.handshake_timeout_ms);
+        client_tls_start(client);
+    } else {
+        client_start_http(client);
+    }
+}
+
+/* --- Facts ------------------------------------------------------------------------------------------------ */
+
+const struct tls_server *client_find_server(struct client *client)
+{
+    const struct snapshot_listener *config = client->listener->config;
+    const struct lease *lease = client->worker->lease;
+
+    if (config == NULL || !config->is_tls || !client->is_tls) {
+        return NULL;
+    }
+    if (client->server_revision != lease->snapshot->revision || client->server == NULL) {
+        client->server = snapshot_find_tls_server(config, client->server_name);
+        client->server_revision = lease->snapshot->revision;
+    }
+    return client->server;
+}
+
+static struct str client_put(char **at, struct str text)
+{
+    struct str copy = str_from(*at, text.len);
+
+    memcpy(*at, text.ptr, text.len);
+    *at += text.len;
+    return copy;
+}
+
+void client_describe(struct client *client)
+{
+    char peer_text[ADDRESS_TEXT_BYTES];
+    char peer_host[ADDRESS_TEXT_BYTES];
+    char local_text[ADDRESS_TEXT_BYTES];
+    char local_host[ADDRESS_TEXT_BYTES];
+
+    if (client->address_text != NULL) {
+        return;
+    }
+    const struct address *peer = transport_peer(client->transport);
+    const struct address *local = transport_local(client->transport);
+    bool is_ip = address_family(peer) == AF_INET || address_family(peer) == AF_INET6;
+    struct str texts[] = {
+        address_print(peer, peer_text),
+        is_ip ? address_print_host(peer, peer_host) : STR(""),
+        address_print(local, local_text),
+        is_ip ? address_print_host(local, local_host) : STR(""),
+    };
+    client->address_text =
+        mem_alloc(texts[0].len + texts[1].len + texts[2].len + texts[3].len + 1);
+    char *at = client->address_text;
+    client->peer_text = client_put(&at, texts[0]);
+    client->peer_host = client_put(&at, texts[1]);
+    client->local_text = client_put(&at, texts[2]);
+    client->local_host = client_put(&at, texts[3]);
+}

@@ -1,0 +1,160 @@
+/* exchange_response: the response's way from the upstream leg to the client's: interim heads, the head,
+ * body under back-pressure, trailers, and the cut where the upstream breaks off. */
+#include "gateway/proxy/exchange.h"
+
+#include "gateway/base/now.h"
+#include "gateway/proxy/exchange_log.h"
+#include "gateway/proxy/header_ops.h"
+#include "gateway/proxy/response_rules.h"
+
+void exchange_apply_response_ops(struct exchange *exchange, struct head *response)
+{
+    const struct route *route = exchange->route;
+    const struct route_header_ops *of_route = &route->response_ops;
+    const struct route_header_ops *of_destination =
+        exchange->destination != NULL ? &exchange->destination->response_ops : NULL;
+    struct format_record record;
+
+    if (header_ops_is_empty(of_route) &&
+        (of_destination == NULL || header_ops_is_empty(of_destination))) {
+        return;
+    }
+    exchange_log_fill(exchange, &record);
+    if (of_destination == NULL) {
+        header_ops_apply(&of_route, 1, &response->headers, &record, exchange->arena);
+    } else if (route->is_destination_first) { /* HT-86 */
+        header_ops_apply(&of_destination, 1, &response->headers, &record, exchange->arena);
+        header_ops_apply(&of_route, 1, &response->headers, &record, exchange->arena);
+    } else { /* HT-85 */
+        const struct route_header_ops *lists[] = { of_route, of_destination };
+        header_ops_apply(lists, 2, &response->headers, &record, exchange->arena);
+    }
+}
+
+/* 100 Continue, 103 Early Hints: passed on as they come (HD-13, RFC 9110 15.2). */
+static void exchange_forward_interim(struct exchange *exchange, struct head *head)
+{
+    struct leg *leg = exchange->client_leg;
+
+    response_rules_clean(head);
+    head->wants_close = false;
+    leg->ops->send_head(leg, head, false);
+}
+
+static void exchange_complete_response(struct exchange *exchange)
+{
+    exchange_set_flow(exchange, &exchange->response_flow, FLOW_DONE);
+    exchange_finish(exchange);
+}
+
+static void exchange_on_upstream_head(void *owner, struct leg *leg, struct head *head, bool is_end)
+{
+    struct exchange *exchange = owner;
+    struct leg *client_leg = exchange->client_leg;
+    uint64_t now_us = now_mono_us();
+
+    (void)leg;
+    if (exchange->is_finished) {
+        return;
+    }
+    if (head->status < 200) {
+        exchange_forward_interim(exchange, head);
+        return;
+    }
+    exchange->response = head;
+    exchange->response_begin_us = now_us;
+    exchange->status = head->status;
+    exchange->details = str_from_cstr(outcome_get(OUTCOME_VIA_UPSTREAM)->details);
+    response_rules_clean(head);
+    response_rules_set_service_time(
+        head, exchange->request_sent_us != 0 ? now_us - exchange->request_sent_us : 0,
+        exchange->arena);
+    exchange_apply_response_ops(exchange, head);
+    response_rules_finish(head, exchange->worker->options.server_name,
+                          exchange_wants_close(exchange), exchange->arena);
+    /* What may live for hours holds no snapshot. */
+    exchange_drop_lease(exchange);
+    exchange_set_flow(exchange, &exchange->response_flow, FLOW_BODY);
+    client_leg->ops->send_head(client_leg, head, is_end);
+    if (is_end && !exchange->is_finished) {
+        exchange_complete_response(exchange);
+    }
+}
+
+static void exchange_on_upstream_body(void *owner, struct leg *leg, const unsigned char *bytes,
+                                      size_t len)
+{
+    struct exchange *exchange = owner;
+    struct leg *client_leg = exchange->client_leg;
+
+    if (exchange->is_finished) {
+        return;
+    }
+    exchange->response_body_bytes += len;
+    client_leg->ops->send_body(client_leg, bytes, len);
+    if (!exchange->is_finished && !exchange->is_response_paused &&
+        client_leg->ops->is_above_high(client_leg)) {
+        exchange->is_response_paused = true;
+        leg->ops->pause(leg);
+    }
+}
+
+void exchange_on_client_drained(struct exchange *exchange)
+{
+    if (exchange->is_response_paused && exchange->upstream_leg != NULL) {
+        exchange->is_response_paused = false;
+        exchange->upstream_leg->ops->resume(exchange->upstream_leg);
+    }
+}
+
+static void exchange_on_upstream_complete(void *owner, struct leg *leg,
+                                          const struct headers *trailers)
+{
+    struct exchange *exchange = owner;
+    struct leg *client_leg = exchange->client_leg;
+
+    (void)leg;
+    if (exchange->is_finished) {
+        return;
+    }
+    exchange->response_trailers = trailers;
+    client_leg->ops->send_end(client_leg, trailers);
+    if (!exchange->is_finished) {
+        exchange_complete_response(exchange);
+    }
+}
+
+static void exchange_on_upstream_drained(void *owner, struct leg *leg)
+{
+    (void)leg;
+    exchange_resume_request(owner, EXCHANGE_PAUSE_UPSTREAM_FULL);
+}
+
+static void exchange_on_upstream_end(void *owner, struct leg *leg, enum leg_end end)
+{
+    struct exchange *exchange = owner;
+    enum outcome_id id = outcome_of_upstream_end(end);
+
+    if (exchange->is_finished) {
+        return;
+    }
+    if (exchange->response_flow == FLOW_HEAD) {
+        exchange_on_upstream_failure(exchange, end);
+        return;
+    }
+    if (id == OUTCOME_UPSTREAM_PROTOCOL_ERROR) {
+        exchange_log_protocol_error(exchange->worker, STR("upstream"),
+                                    leg->end_detail != NULL ? leg->end_detail
+                                                            : "http1.codec_error");
+    }
+    /* A body that was cut off is never completed (hardening; LR-23). */
+    exchange_cut_client(exchange, id);
+}
+
+const struct leg_handler exchange_upstream_handler = {
+    .on_head = exchange_on_upstream_head,
+    .on_body = exchange_on_upstream_body,
+    .on_complete = exchange_on_upstream_complete,
+    .on_drained = exchange_on_upstream_drained,
+    .on_end = exchange_on_upstream_end,
+};

@@ -1,0 +1,508 @@
+/* worker: the thread, its counts, publishing and draining. Functions named worker_do_* run in the
+ * worker's thread, posted by the control thread; the public ones are the control thread's. */
+#include "gateway/proxy/worker.h"
+
+#include "gateway/base/check.h"
+#include "gateway/base/mem.h"
+#include "gateway/observe/log.h"
+#include "gateway/proxy/client.h"
+#include "gateway/proxy/exchange.h"
+#include "gateway/proxy/worker_report.h"
+#include "gateway/proxy/worker_state.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Turns of the loop at the end, so that what was closed is freed. */
+enum { WORKER_LAST_TURNS = 4 };
+
+/* --- Counts ------------------------------------------------------------------------------------------- */
+
+/* Only the worker's thread writes, so a plain read and write will do; others read it whole. */
+static void worker_change_count(atomic_size_t *count, int change)
+{
+    size_t value = atomic_load_explicit(count, memory_order_relaxed);
+
+    atomic_store_explicit(count, value + (size_t)change, memory_order_relaxed);
+}
+
+size_t worker_active_count(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->connection_count, memory_order_relaxed);
+}
+
+size_t worker_request_count(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->request_count, memory_order_relaxed);
+}
+
+unsigned worker_index(const struct worker *worker)
+{
+    return worker->index;
+}
+
+void worker_count_request(struct worker *worker, int change)
+{
+    worker_change_count(&worker->request_count, change);
+}
+
+void worker_count_connection(struct worker *worker, int change)
+{
+    worker_change_count(&worker->connection_count, change);
+    worker_review_accepting(worker);
+}
+
+void worker_review_accepting(struct worker *worker)
+{
+    size_t max = worker->options.max_connections;
+    bool is_full = max != 0 && worker_active_count(worker) >= max &&
+                   list_is_empty(&worker->idle_clients);
+    size_t position = 0;
+    struct str key;
+    void *value;
+
+    if (is_full == worker->is_paused) {
+        return;
+    }
+    worker->is_paused = is_full;
+    if (is_full) {
+        LOG_WARN("worker", "worker %u has %zu connections, all busy: not accepting for now",
+                 worker->index, max);
+    }
+    while (map_next(&worker->listeners, &position, &key, &value)) {
+        struct worker_listener *listener = value;
+        if (is_full) {
+            listener_pause(listener->socket);
+        } else {
+            listener_resume(listener->socket);
+        }
+    }
+}
+
+/* --- Listeners ------------------------------------------------------------------------------------------ */
+
+static struct str worker_copy(struct str view)
+{
+    return str_from(mem_copy_string(view.ptr, view.len), view.len);
+}
+
+static void worker_drop(struct str view)
+{
+    union {
+        const char *read_only;
+        char *memory;
+    } string = { .read_only = view.ptr };
+
+    mem_free(string.memory);
+}
+
+struct worker_listener *worker_listener_ref(struct worker_listener *listener)
+{
+    listener->ref_count++;
+    return listener;
+}
+
+void worker_listener_unref(struct worker_listener *listener)
+{
+    if (--listener->ref_count > 0) {
+        return;
+    }
+    worker_drop(listener->key);
+    worker_drop(listener->name);
+    mem_free(listener);
+}
+
+static void worker_on_accept(void *owner, int fd, const struct address *peer)
+{
+    client_accept(owner, fd, peer);
+}
+
+static void worker_open_listener(struct worker *worker, const struct worker_socket *opened,
+                                 const struct snapshot_listener *config)
+{
+    struct worker_listener *listener = mem_new(struct worker_listener);
+    struct str name = config != NULL ? config->name : opened->key;
+
+    listener->worker = worker;
+    listener->key = worker_copy(opened->key);
+    listener->name = worker_copy(name);
+    listener->bound = opened->bound;
+    listener->config = config;
+    listener->is_tls = config != NULL && config->is_tls;
+    listener->ref_count = 1;
+    listener->connection_series =
+        metrics_series(worker->metrics, METRIC_LISTENER_CX_ACTIVE, &listener->name, 1);
+    listener->request_series =
+        metrics_series(worker->metrics, METRIC_LISTENER_RQ, &listener->name, 1);
+    CHECK(map_set(&worker->listeners, listener->key, listener) == NULL);
+    listener->socket = listener_start(worker->loop, opened->fd, worker_on_accept, listener);
+    if (worker->is_paused) {
+        listener_pause(listener->socket);
+    }
+}
+
+/* Finishes what is under way, closes what is idle (HR-4). */
+static void worker_drain_clients(struct worker *worker, const struct worker_listener *listener)
+{
+    struct list *lists[] = { &worker->idle_clients, &worker->busy_clients };
+
+    for (size_t i = 0; i < 2; i++) {
+        /* Closing one may free it, and only it. */
+        LIST_EACH(lists[i], link)
+        {
+            struct client *client = list_object(link, struct client, link);
+            if (client->conn != NULL && (listener == NULL || client->listener == listener)) {
+                client->conn->ops->drain(client->conn);
+            }
+        }
+    }
+}
+
+/* The socket's queue is emptied first: closing a shared-port socket resets what waits in it. */
+static void worker_close_listener(struct worker_listener *listener)
+{
+    struct worker *worker = listener->worker;
+    struct listener *socket = listener->socket;
+
+    (void)map_remove(&worker->listeners, listener->key); /* it is there */
+    listener->socket = NULL;
+    listener_close(socket);
+    worker_drain_clients(worker, listener);
+    listener->config = NULL;
+    worker_listener_unref(listener);
+}
+
+/* --- Publishing ------------------------------------------------------------------------------------------ */
+
+/* A publication on its way, with copies of all it names. */
+struct worker_message {
+    struct worker *worker;
+    struct snapshot *snapshot; /* with a reference */
+    struct worker_socket *opened;
+    size_t opened_count;
+    struct str *closed;
+    size_t closed_count;
+    struct arena *arena;
+    worker_done_fn on_done;
+    void *owner;
+};
+
+static void worker_message_free(struct worker_message *message)
+{
+    arena_free(message->arena);
+    mem_free(message);
+}
+
+/* On the control loop. */
+static void worker_tell_done(void *arg)
+{
+    struct worker_message *message = arg;
+
+    message->on_done(message->owner, message->worker);
+    worker_message_free(message);
+}
+
+static const struct snapshot_listener *worker_find_config(const struct map *by_key, struct str key)
+{
+    return map_get(by_key, key);
+}
+
+static void worker_update_listeners(struct worker *worker, const struct worker_message *message)
+{
+    const struct snapshot *snapshot = message->snapshot;
+    struct map by_key = { 0 };
+    size_t position = 0;
+    struct str key;
+    void *value;
+
+    for (size_t i = 0; i < snapshot->listener_count; i++) {
+        struct snapshot_listener *config = &snapshot->listeners[i];
+        (void)map_set(&by_key, config->key, config); /* keys differ */
+    }
+    while (map_next(&worker->listeners, &position, &key, &value)) {
+        struct worker_listener *listener = value;
+        listener->config = worker_find_config(&by_key, listener->key);
+        if (listener->config != NULL) {
+            listener->is_tls = listener->config->is_tls;
+        }
+    }
+    for (size_t i = 0; i < message->opened_count; i++) {
+        worker_open_listener(worker, &message->opened[i],
+                             worker_find_config(&by_key, message->opened[i].key));
+    }
+    for (size_t i = 0; i < message->closed_count; i++) {
+        struct worker_listener *listener = map_get(&worker->listeners, message->closed[i]);
+        if (listener != NULL) {
+            worker_close_listener(listener);
+        }
+    }
+    map_cleanup(&by_key);
+}
+
+/* The thread is ending: nothing is taken up, everything given back. */
+static void worker_decline(struct worker *worker, struct worker_message *message)
+{
+    for (size_t i = 0; i < message->opened_count; i++) {
+        (void)close(message->opened[i].fd); /* nobody waits on it yet */
+    }
+    if (snapshot_unref(message->snapshot)) {
+        worker->options.release_snapshot(worker->options.owner, message->snapshot);
+    }
+    worker_message_free(message);
+}
+
+/* HR-7: clusters first, then what leads to them. One call: no request sees a half of it. */
+static void worker_do_publish(void *arg)
+{
+    struct worker_message *message = arg;
+    struct worker *worker = message->worker;
+    struct lease *former = worker->lease;
+    struct snapshot *snapshot = message->snapshot;
+
+    if (worker->is_stopping) {
+        worker_decline(worker, message);
+        return;
+    }
+    cluster_set_update(&worker->clusters, snapshot->clusters, snapshot->cluster_count);
+    worker->lease =
+        lease_open(snapshot, worker->options.release_snapshot, worker->options.owner);
+    worker_update_listeners(worker, message);
+    lease_unref(former);
+    loop_post(worker->options.control_loop, worker_tell_done, message);
+}
+
+void worker_publish(struct worker *worker, const struct worker_publication *publication)
+{
+    struct worker_message *message = mem_new(struct worker_message);
+    struct arena *arena = arena_new(1024);
+
+    message->worker = worker;
+    message->snapshot = snapshot_ref(publication->snapshot);
+    message->arena = arena;
+    message->opened = arena_new_array(arena, struct worker_socket, publication->opened_count);
+    message->opened_count = publication->opened_count;
+    for (size_t i = 0; i < publication->opened_count; i++) {
+        message->opened[i] = publication->opened[i];
+        message->opened[i].key = arena_copy_str(arena, publication->opened[i].key);
+    }
+    message->closed = arena_new_array(arena, struct str, publication->closed_count);
+    message->closed_count = publication->closed_count;
+    for (size_t i = 0; i < publication->closed_count; i++) {
+        message->closed[i] = arena_copy_str(arena, publication->closed[i]);
+    }
+    message->on_done = publication->on_done;
+    message->owner = publication->owner;
+    loop_post(worker->loop, worker_do_publish, message);
+}
+
+/* --- Drain ------------------------------------------------------------------------------------------------- */
+
+static void worker_do_drain_begin(void *arg)
+{
+    struct worker *worker = arg;
+
+    worker->is_draining = true;
+}
+
+static void worker_close_listeners(struct worker *worker)
+{
+    size_t position = 0;
+    struct str key;
+    void *value;
+
+    while (map_next(&worker->listeners, &position, &key, &value)) {
+        struct worker_listener *listener = value;
+        struct listener *socket = listener->socket;
+        (void)map_remove_at(&worker->listeners, &position); /* this one */
+        listener->socket = NULL;
+        /* Its configuration stays: requests that come now are still served. */
+        listener_close(socket);
+        worker_listener_unref(listener);
+    }
+}
+
+static void worker_do_stop_accepting(void *arg)
+{
+    struct worker *worker = arg;
+
+    worker->is_draining = true;
+    worker_close_listeners(worker);
+    worker_drain_clients(worker, NULL);
+}
+
+void worker_drain_begin(struct worker *worker)
+{
+    loop_post(worker->loop, worker_do_drain_begin, worker);
+}
+
+void worker_stop_accepting(struct worker *worker)
+{
+    loop_post(worker->loop, worker_do_stop_accepting, worker);
+}
+
+/* --- Admin ------------------------------------------------------------------------------------------------- */
+
+struct worker_question {
+    struct worker *worker;
+    struct worker_report *report;
+    worker_report_fn on_report;
+    void *owner;
+};
+
+/* On the control loop. */
+static void worker_tell_report(void *arg)
+{
+    struct worker_question *question = arg;
+
+    question->on_report(question->owner, question->worker, question->report);
+    mem_free(question);
+}
+
+static void worker_do_collect(void *arg)
+{
+    struct worker_question *question = arg;
+
+    question->report = worker_report_make(question->worker);
+    loop_post(question->worker->options.control_loop, worker_tell_report, question);
+}
+
+void worker_collect(struct worker *worker, worker_report_fn on_report, void *owner)
+{
+    struct worker_question *question = mem_new(struct worker_question);
+
+    question->worker = worker;
+    question->on_report = on_report;
+    question->owner = owner;
+    loop_post(worker->loop, worker_do_collect, question);
+}
+
+/* --- Thread -------------------------------------------------------------------------------------------------- */
+
+static void worker_close_everything(struct worker *worker)
+{
+    struct list *first;
+
+    worker->is_stopping = true;
+    worker_close_listeners(worker);
+    while ((first = list_first(&worker->busy_clients)) != NULL) {
+        client_close(list_object(first, struct client, link));
+    }
+    while ((first = list_first(&worker->idle_clients)) != NULL) {
+        client_close(list_object(first, struct client, link));
+    }
+    /* Legs are released, exchanges and connections freed at the end of a turn. */
+    for (int i = 0; i < WORKER_LAST_TURNS; i++) {
+        loop_run_once(worker->loop, 0);
+    }
+    CHECK(list_is_empty(&worker->exchanges));
+    cluster_set_cleanup(&worker->clusters);
+    lease_unref(worker->lease);
+    worker->lease = NULL;
+    exchange_free_spare(worker);
+    resolver_free(worker->resolver);
+    worker->resolver = NULL;
+    loop_run_once(worker->loop, 0);
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *worker = arg;
+
+    loop_run(worker->loop);
+    worker_close_everything(worker);
+    return NULL;
+}
+
+/* Signals are the control thread's. */
+static int worker_create_thread(struct worker *worker)
+{
+    sigset_t all;
+    sigset_t former;
+    char name[16];
+
+    (void)sigfillset(&all); /* cannot fail */
+    (void)pthread_sigmask(SIG_SETMASK, &all, &former);
+    int error_number = pthread_create(&worker->thread, NULL, worker_main, worker);
+    (void)pthread_sigmask(SIG_SETMASK, &former, NULL);
+    if (error_number == 0) {
+        (void)snprintf(name, sizeof(name), "worker-%u", worker->index); /* cut is fine */
+        (void)pthread_setname_np(worker->thread, name);                /* only for ps and gdb */
+    }
+    return error_number;
+}
+
+static void worker_free(struct worker *worker)
+{
+    resolver_free(worker->resolver);
+    loop_free(worker->loop);
+    map_cleanup(&worker->listeners);
+    mem_free(worker);
+}
+
+static void worker_init_clusters(struct worker *worker)
+{
+    const struct conn_limits *client = &worker->options.client_limits;
+
+    worker->clusters.loop = worker->loop;
+    worker->clusters.resolver = worker->resolver;
+    worker->clusters.metrics = worker->metrics;
+    worker->clusters.connect_timeout_ms = worker->options.connect_timeout_ms != 0
+                                              ? worker->options.connect_timeout_ms
+                                              : DEFAULT_CONNECT_TIMEOUT_MS;
+    worker->clusters.conn_limits = (struct conn_limits){
+        .max_header_bytes = DEFAULT_MAX_HEADER_BYTES,
+        .max_headers = DEFAULT_MAX_HEADERS,
+        .body_timeout_ms = client->body_timeout_ms,
+        .write_timeout_ms = client->write_timeout_ms,
+        .idle_timeout_ms = LIMIT_POOL_IDLE_MS,
+    };
+    cluster_set_init(&worker->clusters);
+}
+
+struct worker *worker_start(const struct worker_options *options, unsigned index, struct err *err)
+{
+    struct worker *worker = mem_new(struct worker);
+
+    worker->options = *options;
+    if (str_is_empty(worker->options.server_name)) {
+        worker->options.server_name = STR("istio-envoy");
+    }
+    worker->index = index;
+    list_init(&worker->idle_clients);
+    list_init(&worker->busy_clients);
+    list_init(&worker->exchanges);
+    list_init(&worker->spare_exchanges);
+    worker->loop = loop_new(err);
+    if (worker->loop == NULL) {
+        mem_free(worker);
+        return NULL;
+    }
+    worker->resolver = resolver_new(worker->loop, options->resolver_servers, err);
+    if (worker->resolver == NULL) {
+        worker_free(worker);
+        return NULL;
+    }
+    worker->metrics = metrics_shard_new();
+    worker->request_metrics.shard = worker->metrics;
+    worker->request_metrics.identity = &worker->options.identity;
+    worker_init_clusters(worker);
+    int error_number = worker_create_thread(worker);
+    if (error_number != 0) {
+        err_set(err, ERR_SYSTEM, "cannot start a worker thread: %s", strerror(error_number));
+        worker_free(worker);
+        return NULL;
+    }
+    return worker;
+}
+
+void worker_stop(struct worker *worker)
+{
+    if (worker == NULL) {
+        return;
+    }
+    loop_stop(worker->loop);
+    (void)pthread_join(worker->thread, NULL); /* it is ours, and joined once */
+    worker_free(worker);
+}

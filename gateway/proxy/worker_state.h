@@ -1,0 +1,63 @@
+/* worker_state: what a worker is made of, for the files of proxy/ only. All of it is touched by the
+ * worker's thread alone, but for the two counts. */
+#ifndef GATEWAY_PROXY_WORKER_STATE_H
+#define GATEWAY_PROXY_WORKER_STATE_H
+
+#include "gateway/net/listener.h"
+#include "gateway/proxy/lease.h"
+#include "gateway/proxy/request_metrics.h"
+#include "gateway/proxy/worker.h"
+#include "gateway/upstream/cluster_set.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* A listening socket and what belongs to it. Counted: the worker holds a reference while the socket is
+ * open, each client another. */
+struct worker_listener {
+    struct worker *worker;
+    struct str key;  /* owned */
+    struct str name; /* owned; label of its metrics */
+    struct address bound;
+    struct listener *socket;                /* NULL: closed */
+    const struct snapshot_listener *config; /* in the current snapshot; NULL: it has none */
+    bool is_tls; /* as the last configuration said */
+    uint32_t ref_count;
+    uint64_t connection_count;
+    struct metric_series *connection_series;
+    struct metric_series *request_series;
+};
+
+struct worker {
+    struct worker_options options;
+    unsigned index;
+    pthread_t thread;
+    struct loop *loop;
+    struct resolver *resolver;
+    struct metrics_shard *metrics;
+    struct request_metrics request_metrics;
+    struct cluster_set clusters;
+    struct lease *lease; /* NULL before the first snapshot */
+    struct map listeners; /* key to worker_listener */
+    bool is_draining;           /* answers say "close" */
+    bool is_stopping;
+    bool is_paused;             /* max_connections reached */
+    struct list idle_clients;   /* the longest idle first */
+    struct list busy_clients;   /* in a handshake or a request */
+    struct list exchanges;      /* under way */
+    struct list spare_exchanges;
+    size_t spare_exchange_count;
+    uint64_t next_connection_id;
+    atomic_size_t connection_count; /* written by the worker only */
+    atomic_size_t request_count;
+};
+
+struct worker_listener *worker_listener_ref(struct worker_listener *listener);
+void worker_listener_unref(struct worker_listener *listener);
+/* A client came or went. */
+void worker_count_connection(struct worker *worker, int change);
+/* At max_connections, with none idle that could make way, accepting pauses; else it goes on. */
+void worker_review_accepting(struct worker *worker);
+void worker_count_request(struct worker *worker, int change);
+
+#endif
