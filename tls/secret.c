@@ -242,6 +242,7 @@ static bool secret_check_strength(struct secret_parser *parser, struct err *err)
     return true;
 }
 
+/* The leaf's word goes to the front of the warnings: see secret.h. */
 static void secret_check_validity(struct secret_parser *parser)
 {
     const struct secret_certificates *chain = &parser->secret->chain;
@@ -257,6 +258,12 @@ static void secret_check_validity(struct secret_parser *parser)
         (void)now_format_utc(limit > 0 ? (uint64_t)limit * 1000000u : 0, 0, when, sizeof(when));
         secret_warn(parser, "%s %s %s", i == 0 ? "the certificate" : "an issuer's certificate",
                     is_expired ? "expired on" : "is not valid before", when);
+        if (i == 0) {
+            struct str *items = parser->warnings->items;
+            struct str leaf = items[parser->warnings->count - 1];
+            memmove(items + 1, items, (parser->warnings->count - 1) * sizeof(*items));
+            items[0] = leaf;
+        }
     }
 }
 
@@ -382,11 +389,14 @@ static bool secret_read_pair(struct secret_parser *parser, struct err *err)
         return false;
     }
     secret_order_chain(parser);
-    secret_read_staple(parser);
-    if (!secret_check_strength(parser, err) || !secret_keep_chain(parser, err)) {
+    if (!secret_keep_chain(parser, err)) {
         return false;
     }
     secret_check_validity(parser);
+    if (!secret_check_strength(parser, err)) {
+        return false;
+    }
+    secret_read_staple(parser);
     secret_check_leaf(parser);
     return true;
 }
@@ -528,6 +538,17 @@ struct str secret_origin(const struct secret *secret)
 enum secret_key_kind secret_key_kind(const struct secret *secret)
 {
     return secret->key_kind;
+}
+
+enum secret_validity secret_validity_at(const struct secret *secret, int64_t wall_s)
+{
+    if (secret->chain.count == 0) {
+        return SECRET_VALID;
+    }
+    if (secret->chain.items[0].not_after < wall_s) {
+        return SECRET_IS_EXPIRED;
+    }
+    return secret->chain.items[0].not_before > wall_s ? SECRET_IS_NOT_YET : SECRET_VALID;
 }
 
 bool secret_has_pair(const struct secret *secret)

@@ -52,7 +52,8 @@ void secret_source_from_parts(struct secret_source *source, const struct secret_
 
 /* Checks before use (ecosystem section 8): parses, key fits leaf, order of chain, validity, serverAuth,
  * strength, must-staple. NULL with err when the pair cannot serve; otherwise `warnings` gets one line
- * each for what is doubtful (expired, not yet valid, weak, order mended). */
+ * each for what is doubtful (expired, not yet valid, weak, order mended); a leaf that is not valid at
+ * `wall_s` is told first. */
 struct secret *secret_parse(const struct secret_source *source, int64_t wall_s,
                             struct str_vec *warnings, struct arena *warning_arena,
                             struct err *err);
@@ -67,6 +68,9 @@ bool secret_has_pair(const struct secret *secret);
 /* Leaf first. */
 const struct secret_certificates *secret_chain(const struct secret *secret);
 const struct secret_certificates *secret_ca(const struct secret *secret);
+enum secret_validity { SECRET_VALID, SECRET_IS_EXPIRED, SECRET_IS_NOT_YET };
+/* Of the leaf; a CA alone is always valid. */
+enum secret_validity secret_validity_at(const struct secret *secret, int64_t wall_s);
 /* SHA-256 over all public parts: changes with any of them. Lower hex. */
 struct str secret_identity(const struct secret *secret);
 /* By SAN (CN only without SAN extension, TL-80); wildcard covers one label (RFC 6125). */

@@ -41,9 +41,13 @@ void secret_store_add_document(struct secret_store *store, const struct secret_s
  * (a secret in force, a state, a problem). Logs each load, refusal and replacement with name, old and
  * new fingerprint and expiry. */
 bool secret_store_load(struct secret_store *store, int64_t wall_s);
-/* The version in force. `namespace_` empty: own. Keeps no reference for the caller. NULL: none. */
+/* The key pair in force. `namespace_` empty: own. Keeps no reference for the caller. NULL: none; the
+ * entry says why (bad, unknown when there is no entry, or a CA only). */
 struct secret *secret_store_find(const struct secret_store *store, struct str namespace_,
                                  struct str name);
+/* All about a name, good until the next load; NULL: no source has it. */
+const struct secret_entry *secret_store_find_entry(const struct secret_store *store,
+                                                   struct str namespace_, struct str name);
 /* All entries in the order of namespace and name; valid until the next load. */
 size_t secret_store_count(const struct secret_store *store);
 const struct secret_entry *secret_store_at(const struct secret_store *store, size_t index);
