@@ -24,6 +24,9 @@
 #define LIMIT_REGEX_MATCH_STEPS 100000u
 #define LIMIT_REGEX_DEPTH 1000u
 #define LIMIT_REGEX_HEAP_KIB 1024u
+/* uriRegexRewrite (spec HT-74): replacements in one path, and what may come out of them. */
+#define LIMIT_REGEX_REPLACEMENTS 1000u
+#define LIMIT_REWRITTEN_PATH_BYTES (64u * 1024u)
 /* spec HT-60 */
 #define LIMIT_DIRECT_BODY_BYTES (1024u * 1024u)
 

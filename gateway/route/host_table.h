@@ -6,11 +6,16 @@
 
 #include "gateway/base/map.h"
 
-/* Zeroed memory is an empty table. Keys are borrowed: lower case, "a.com", "*.a.com", "*". */
+enum { HOST_TABLE_NAME_BYTES = 255 }; /* spec RL-41; longer hosts can only meet "*" */
+
+/* Zeroed memory is an empty table. Keys are borrowed: lower case, "a.com", "*.a.com", "*-x.a.com",
+ * "*". */
 struct host_table {
     struct map exact;
-    struct map wildcard; /* key: ".a.com" */
+    struct map wildcard; /* key: ".a.com", "-x.a.com" */
     void *any;
+    /* Bit n: some wildcard that does not begin at a label has a suffix of n bytes. Mostly none. */
+    uint64_t partial_lengths[4];
 };
 
 void host_table_cleanup(struct host_table *table);

@@ -18,7 +18,8 @@ struct match_request {
 const struct virtual_host *match_virtual_host(const struct route_table *table, struct str authority);
 /* NULL: no route. */
 const struct route *match_route(const struct virtual_host *host, const struct match_request *request);
-/* The condition of `route` that fails ("uri", "headers[x]", ...), or NULL when all hold. */
+/* The condition of `route` that fails ("uri", "headers[x]", ...), or NULL when all hold. Never NULL
+ * for a condition that fails: labels are set when compiled. */
 const char *match_failed_condition(const struct route *route, const struct match_request *request);
 /* Host part of an authority: "a.com:80" -> "a.com", "[::1]:80" -> "[::1]". */
 struct str match_host_of(struct str authority);

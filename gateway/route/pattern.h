@@ -21,6 +21,11 @@ struct pattern *pattern_new(struct arena *arena, enum pattern_kind kind, struct 
 void pattern_free(struct pattern *pattern);
 enum pattern_kind pattern_kind(const struct pattern *pattern);
 struct str pattern_value(const struct pattern *pattern);
+/* exact and prefix only: was ignoreUriCase asked for. */
+bool pattern_ignores_case(const struct pattern *pattern);
+/* What every matching subject starts with, up to ASCII case: the value of exact and prefix, the
+ * literal start of a regex. Empty: nothing can be said. */
+struct str pattern_literal_start(const struct pattern *pattern);
 /* A match that hits a limit is no match, and is counted. */
 bool pattern_matches(const struct pattern *pattern, struct str subject);
 /* RE2 GlobalReplace (HT-74): `rewrite` has \0 to \9. Appends the outcome; false: nothing matched (then
@@ -28,6 +33,8 @@ bool pattern_matches(const struct pattern *pattern, struct str subject);
 struct pattern *pattern_new_search(struct arena *arena, struct str regex, struct err *err);
 bool pattern_replace_all(const struct pattern *pattern, struct str subject, struct str rewrite,
                          struct text *out);
+/* A rewrite text: \0 to \9 below the group count of `pattern`, and \\ only (spec HT-74). */
+bool pattern_check_rewrite(const struct pattern *pattern, struct str rewrite, struct err *err);
 /* Matches given up at a limit since start, over all threads. */
 uint64_t pattern_limit_count(void);
 const char *pattern_library_version(void);

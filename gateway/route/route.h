@@ -11,13 +11,15 @@
 
 struct route_header_condition {
     enum header_id id;
-    struct str name; /* lower case */
+    struct str name; /* lower case; may be a pseudo header: ":path" */
     struct pattern *pattern;
     bool is_inverted; /* withoutHeaders (HT-28) */
+    const char *label; /* "headers[x]", for explain */
 };
 struct route_query_condition {
     struct str name;
     struct pattern *pattern;
+    const char *label; /* "queryParams[x]" */
 };
 
 /* All conditions are ANDed (HT-20); NULL: no condition. */

@@ -6,10 +6,18 @@
 
 #include "gateway/route/route.h"
 
-/* Fills host->index from host->routes; memory outside `arena` is freed by route_index_free(). */
+/* Fills host->index from host->routes when there are enough of them; all memory is the arena's. */
 void route_index_build(struct arena *arena, struct virtual_host *host);
-void route_index_free(struct route_index *index);
-/* Candidates for a path in rising order of position: start with *position = 0; SIZE_MAX: no more. */
-size_t route_index_next(const struct virtual_host *host, struct str path, size_t position);
+
+/* The routes of a host that a path can meet, in the order of evaluation. */
+struct route_cursor {
+    const struct virtual_host *host;
+    const struct route_node *node; /* deepest one of the index that fits the path */
+    size_t position;
+};
+void route_cursor_start(struct route_cursor *cursor, const struct virtual_host *host,
+                        struct str path);
+/* NULL: no more. */
+const struct route *route_cursor_next(struct route_cursor *cursor);
 
 #endif
