@@ -61,7 +61,7 @@ static const char *dns_name_problem(struct str name)
     return value_is_wildcard_domain(name) ? NULL : "this is no domain name";
 }
 
-static void check_hosts(struct reader *reader, const struct server *server)
+static void check_server_hosts(struct reader *reader, const struct server *server)
 {
     if (server->hosts.count == 0) {
         reader_fail(reader, "hosts", FINDING_SERVER_HOST, "server must have at least one host");
@@ -173,7 +173,7 @@ void check_gateway(struct reader *reader, struct gateway *gateway)
 
         check_port(reader, server);
         check_bind(reader, server);
-        check_hosts(reader, server);
+        check_server_hosts(reader, server);
         check_tls(reader, server);
         reader_leave(reader, former);
     }

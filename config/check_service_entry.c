@@ -5,7 +5,7 @@
 #include "config/value.h"
 #include "gateway/base/map.h"
 
-static void check_hosts(struct reader *reader, const struct service_entry *entry)
+static void check_entry_hosts(struct reader *reader, const struct service_entry *entry)
 {
     struct map seen = { 0 };
 
@@ -266,7 +266,7 @@ static void check_resolution(struct reader *reader, const struct service_entry *
 
 void check_service_entry(struct reader *reader, const struct service_entry *entry)
 {
-    check_hosts(reader, entry);
+    check_entry_hosts(reader, entry);
     check_ports(reader, entry);
     check_addresses(reader, entry);
     if (entry->has_workload_selector && entry->endpoints.count > 0) {
