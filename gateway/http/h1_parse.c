@@ -1,8 +1,9 @@
-/* h1_parse: bytes to heads, chunks and trailers of HTTP/1.1 (RFC 9112). Pure: knows no socket and no
- * time; a parser belongs to one connection.
+/* h1_parse: bytes to heads, chunks and trailers of HTTP/1.1 (RFC 9112). Pure: knows no socket and
+ * no time; a parser belongs to one connection.
  *
- * Every line is read once, when its line feed is there; an unfinished line is only searched for that,
- * from where the last search ended. So the work per byte is bounded however the bytes arrive. */
+ * Every line is read once, when its line feed is there; an unfinished line is only searched for
+ * that, from where the last search ended. So the work per byte is bounded however the bytes arrive.
+ */
 #include "gateway/http/h1_parse.h"
 
 #include "gateway/base/limits.h"
@@ -13,7 +14,8 @@ enum { H1_FIRST_FIELDS = 24, H1_VERSION_BYTES = 8 };
 
 static const char codec_error[] = "http1.codec_error"; /* spec LR-11 */
 
-/* --- Heads ---------------------------------------------------------------------------------------- */
+/* --- Heads
+ * ---------------------------------------------------------------------------------------- */
 
 void h1_head_init(struct h1_head_parser *parser, enum h1_kind kind, size_t max_bytes,
                   size_t max_fields, struct arena *arena)
@@ -44,8 +46,8 @@ static struct h1_span h1_span(size_t at, size_t end)
     return (struct h1_span){ (uint32_t)at, (uint32_t)(end - at) };
 }
 
-/* Exactly "HTTP/" DIGIT "." DIGIT (RFC 9112 2.3). What is that but not for us is told apart: 426 for
- * what is older (spec CN-33), 505 for what is newer or not HTTP/1. */
+/* Exactly "HTTP/" DIGIT "." DIGIT (RFC 9112 2.3). What is that but not for us is told apart: 426
+ * for what is older (spec CN-33), 505 for what is newer or not HTTP/1. */
 static enum h1_result h1_parse_version(struct h1_head_parser *parser, struct str text)
 {
     if (str_equals(text, STR("HTTP/1.1"))) {
@@ -56,8 +58,9 @@ static enum h1_result h1_parse_version(struct h1_head_parser *parser, struct str
         parser->version = HTTP_VERSION_1_0;
         return H1_DONE;
     }
-    if (text.len != H1_VERSION_BYTES || !str_starts_with(text, STR("HTTP/")) || text.ptr[6] != '.' ||
-        text.ptr[5] < '0' || text.ptr[5] > '9' || text.ptr[7] < '0' || text.ptr[7] > '9') {
+    if (text.len != H1_VERSION_BYTES || !str_starts_with(text, STR("HTTP/")) ||
+        text.ptr[6] != '.' || text.ptr[5] < '0' || text.ptr[5] > '9' || text.ptr[7] < '0' ||
+        text.ptr[7] > '9') {
         return h1_head_fail(parser, 400, codec_error);
     }
     if (text.ptr[5] == '0') {
@@ -113,8 +116,7 @@ static enum h1_result h1_parse_status_line(struct h1_head_parser *parser,
     }
     const unsigned char *digits = bytes + at + H1_VERSION_BYTES + 1;
 
-    if (h1_parse_version(parser, str_from((const char *)bytes + at, H1_VERSION_BYTES)) !=
-        H1_DONE) {
+    if (h1_parse_version(parser, str_from((const char *)bytes + at, H1_VERSION_BYTES)) != H1_DONE) {
         return H1_FAILED;
     }
     for (unsigned i = 0; i < 3; i++) {
@@ -331,13 +333,14 @@ bool h1_head_is_untouched(const struct h1_head_parser *parser, size_t len)
     return len <= parser->start;
 }
 
-/* --- Bodies --------------------------------------------------------------------------------------- */
+/* --- Bodies
+ * --------------------------------------------------------------------------------------- */
 
-/*  CHUNK_SIZE_FIRST ─▶ CHUNK_SIZE ─▶ (EXT_… ─▶) CHUNK_SIZE_LF ─▶ CHUNK_BYTES ─▶ CHUNK_CR ─▶ CHUNK_LF
- *        ▲                                          │ size 0                                  │
+/*  CHUNK_SIZE_FIRST ─▶ CHUNK_SIZE ─▶ (EXT_… ─▶) CHUNK_SIZE_LF ─▶ CHUNK_BYTES ─▶ CHUNK_CR ─▶
+ * CHUNK_LF ▲                                          │ size 0                                  │
  *        └──────────────────────────────────────────┼─────────────────────────────────────────┘
  *                                                   ▼
- *                                            BODY_TRAILERS ─▶ BODY_DONE                              */
+ *                                            BODY_TRAILERS ─▶ BODY_DONE */
 enum body_state {
     BODY_STATE_BYTES, /* BODY_LENGTH, BODY_UNTIL_CLOSE */
     CHUNK_SIZE_FIRST,

@@ -1,10 +1,10 @@
-/* h1_parse: bytes to heads, chunks and trailers of HTTP/1.1 (RFC 9112), either role. Pure, strict and
- * incremental: what is not the grammar is refused, what RFC 9112 lets a recipient repair is not
+/* h1_parse: bytes to heads, chunks and trailers of HTTP/1.1 (RFC 9112), either role. Pure, strict
+ * and incremental: what is not the grammar is refused, what RFC 9112 lets a recipient repair is not
  * repaired. Bytes are read where they lie; a finished head is copied into the arena in one piece.
  *
- * Contract of h1_head_parse(): `bytes` starts each time at the same first byte of the message. While
- * the result is H1_MORE the caller takes nothing and calls again with more; what was read already is
- * not read again. */
+ * Contract of h1_head_parse(): `bytes` starts each time at the same first byte of the message.
+ * While the result is H1_MORE the caller takes nothing and calls again with more; what was read
+ * already is not read again. */
 #ifndef GATEWAY_HTTP_H1_PARSE_H
 #define GATEWAY_HTTP_H1_PARSE_H
 
@@ -58,7 +58,8 @@ bool h1_head_partial(const struct h1_head_parser *parser, const unsigned char *b
 /* No byte of a message yet; empty lines before a request do not count. */
 bool h1_head_is_untouched(const struct h1_head_parser *parser, size_t len);
 
-/* --- Bodies -------------------------------------------------------------------------------------- */
+/* --- Bodies --------------------------------------------------------------------------------------
+ */
 
 enum h1_body_event {
     H1_BODY_MORE, /* all was taken that can be */
@@ -82,8 +83,8 @@ struct h1_body {
 /* `framing` as validate.h decided it. */
 void h1_body_init(struct h1_body *body, enum body_framing framing, uint64_t content_length,
                   struct arena *arena);
-/* One step. *taken says how many bytes are used up, whatever the event; with H1_BODY_BYTES, *content
- * is a view of `bytes`. A trailer section that is not complete yet is not taken. */
+/* One step. *taken says how many bytes are used up, whatever the event; with H1_BODY_BYTES,
+ * *content is a view of `bytes`. A trailer section that is not complete yet is not taken. */
 enum h1_body_event h1_body_next(struct h1_body *body, const unsigned char *bytes, size_t len,
                                 size_t *taken, struct str *content);
 /* The peer closed in order: true when that ends the body. */

@@ -1,5 +1,5 @@
-/* h1_write: heads, chunks and trailers to bytes of HTTP/1.1. Pure. The length is counted first, so a
- * head is one piece of the arena and one write. */
+/* h1_write: heads, chunks and trailers to bytes of HTTP/1.1. Pure. The length is counted first, so
+ * a head is one piece of the arena and one write. */
 #include "gateway/http/h1_write.h"
 
 #include "gateway/base/check.h"
@@ -8,7 +8,8 @@
 
 enum { MAX_DECIMAL_DIGITS = 20 };
 
-/* --- A piece of memory that is filled ------------------------------------------------------------ */
+/* --- A piece of memory that is filled ------------------------------------------------------------
+ */
 
 struct out {
     char *ptr;
@@ -47,7 +48,8 @@ static struct str out_view(const struct out *out)
     return str_from(out->ptr, out->len);
 }
 
-/* --- Fields ------------------------------------------------------------------------------------------ */
+/* --- Fields
+ * ------------------------------------------------------------------------------------------ */
 
 /* Fields that this file writes itself, or that end at this hop. */
 static bool h1_write_owns_field(enum header_id id)
@@ -106,9 +108,10 @@ static void h1_write_fields(struct out *out, const struct headers *headers)
 }
 
 /* The longest that h1_write_framing() adds, with the end of the head. */
-static const char longest_framing[] =
-    "content-length: 18446744073709551615\r\ntransfer-encoding: chunked\r\n"
-    "te: trailers\r\nconnection: te, close\r\n\r\n";
+enum {
+    LONGEST_FRAMING_BYTES = sizeof("content-length: 18446744073709551615\r\n"
+                                   "te: trailers\r\nconnection: te, close\r\n\r\n")
+};
 
 static void h1_write_content_length(struct out *out, uint64_t length)
 {
@@ -126,7 +129,8 @@ static void h1_write_framing(struct out *out, const struct head *head, enum body
     }
 }
 
-/* --- Requests ---------------------------------------------------------------------------------------- */
+/* --- Requests
+ * ---------------------------------------------------------------------------------------- */
 
 enum body_framing h1_write_framing_of_request(const struct head *head, bool is_end)
 {
@@ -186,11 +190,10 @@ struct str h1_write_request(const struct head *head, enum body_framing framing, 
 {
     const struct header *te = headers_find_id(&head->headers, HEADER_TE);
     bool has_te = te != NULL && str_equals(te->value, STR("trailers"));
-    struct out out = out_new(arena, head->method_text.len + 3 * (head->path.len + head->query.len) +
-                                        sizeof(" /? HTTP/1.1\r\nhost: \r\n") +
-                                        head->authority.len +
-                                        h1_write_fields_bytes(&head->headers) +
-                                        sizeof(longest_framing));
+    struct out out =
+        out_new(arena, head->method_text.len + 3 * (head->path.len + head->query.len) +
+                           sizeof(" /? HTTP/1.1\r\nhost: \r\n") + head->authority.len +
+                           h1_write_fields_bytes(&head->headers) + LONGEST_FRAMING_BYTES);
 
     out_add(&out, head->method_text);
     out_add(&out, STR(" "));
@@ -212,7 +215,8 @@ struct str h1_write_request(const struct head *head, enum body_framing framing, 
     return out_view(&out);
 }
 
-/* --- Responses --------------------------------------------------------------------------------------- */
+/* --- Responses
+ * --------------------------------------------------------------------------------------- */
 
 enum body_framing h1_write_framing_of_response(const struct head *head, enum http_method method,
                                                bool is_end)
@@ -233,9 +237,9 @@ struct str h1_write_response(const struct head *head, enum http_method method,
     struct str reason = head->reason.len > 0 && validate_is_field_value(head->reason)
                             ? head->reason
                             : status_reason(head->status);
-    struct out out = out_new(arena, sizeof("HTTP/1.1  \r\n") + MAX_DECIMAL_DIGITS + reason.len +
-                                        h1_write_fields_bytes(&head->headers) +
-                                        sizeof(longest_framing));
+    struct out out =
+        out_new(arena, sizeof("HTTP/1.1  \r\n") + MAX_DECIMAL_DIGITS + reason.len +
+                           h1_write_fields_bytes(&head->headers) + LONGEST_FRAMING_BYTES);
 
     out_add(&out, STR("HTTP/1.1 "));
     out_add_decimal(&out, head->status);
@@ -245,8 +249,8 @@ struct str h1_write_response(const struct head *head, enum http_method method,
     h1_write_fields(&out, &head->headers);
     if (framing == BODY_NONE) {
         /* HEAD and 304 tell the length of what a GET would bring (RFC 9110 8.6). */
-        bool may_tell = head->status == 304 || (method == METHOD_HEAD && head->status >= 200 &&
-                                                head->status != 204);
+        bool may_tell = head->status == 304 ||
+                        (method == METHOD_HEAD && head->status >= 200 && head->status != 204);
 
         if (may_tell && (head->has_content_length || head->framing == BODY_LENGTH)) {
             h1_write_content_length(&out, head->content_length);
@@ -263,7 +267,8 @@ struct str h1_write_response(const struct head *head, enum http_method method,
     return out_view(&out);
 }
 
-/* --- Chunks ------------------------------------------------------------------------------------------ */
+/* --- Chunks
+ * ------------------------------------------------------------------------------------------ */
 
 size_t h1_write_chunk_line(char out[H1_CHUNK_LINE_BYTES], uint64_t len)
 {

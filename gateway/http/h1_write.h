@@ -1,7 +1,7 @@
-/* h1_write: heads, chunks and trailers to bytes of HTTP/1.1. Pure. The only place that writes framing:
- * Content-Length, Transfer-Encoding and Connection of the header list are passed over and written
- * anew from what was decided. Nothing that would break a line gets out: such a field is left out, such
- * a byte of a target is percent-encoded. Names leave in lower case (spec HD-25). */
+/* h1_write: heads, chunks and trailers to bytes of HTTP/1.1. Pure. The only place that writes
+ * framing: Content-Length, Transfer-Encoding and Connection of the header list are passed over and
+ * written anew from what was decided. Nothing that would break a line gets out: such a field is
+ * left out, such a byte of a target is percent-encoded. Names leave in lower case (spec HD-25). */
 #ifndef GATEWAY_HTTP_H1_WRITE_H
 #define GATEWAY_HTTP_H1_WRITE_H
 

@@ -73,8 +73,7 @@ static void headers_push(struct headers *headers, enum header_id id, struct str 
         headers->items = vec_grow_in_arena(headers->arena, headers->items, &headers->capacity,
                                            needed, sizeof(*headers->items));
     }
-    headers->items[headers->count++] =
-        (struct header){ .id = id, .name = name, .value = value };
+    headers->items[headers->count++] = (struct header){ .id = id, .name = name, .value = value };
 }
 
 void headers_add(struct headers *headers, struct str lower_name, struct str value)
@@ -264,8 +263,7 @@ static size_t headers_remove_option(struct headers *headers, struct str option, 
     for (size_t i = 0; i < headers->count; i++) {
         const struct header *header = &headers->items[i];
 
-        if (header->id == id &&
-            (id != HEADER_OTHER || str_equals_nocase(header->name, option))) {
+        if (header->id == id && (id != HEADER_OTHER || str_equals_nocase(header->name, option))) {
             removed_before += i < position;
         } else {
             headers->items[kept++] = *header;

@@ -69,6 +69,9 @@ struct leg {
     void *owner;
     struct conn *conn;
     const char *end_detail; /* stable word for logs and metrics, e.g. "http1.codec_error"; or NULL */
+    /* Server role, at on_end: 400 or 408 when the conn answered a broken or stalled request body itself,
+     * because no response had been started; else 0. */
+    unsigned answered_status;
     uint64_t wire_received_bytes; /* head and body as counted on the wire (OB-22) */
     uint64_t wire_sent_bytes;
     bool is_response_started; /* server role: a final head was sent */

@@ -1,4 +1,5 @@
-/* status: reason phrases (RFC 9110 15) and the gRPC code of a status. Constant tables; any thread. */
+/* status: reason phrases (RFC 9110 15) and the gRPC code of a status. Constant tables; any thread.
+ */
 #include "gateway/http/status.h"
 
 static const struct str reasons[] = {

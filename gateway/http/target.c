@@ -106,7 +106,8 @@ bool target_parse(struct head *head)
     return target_parse_absolute(head, target);
 }
 
-/* --- Path normalisation ------------------------------------------------------------------------- */
+/* --- Path normalisation -------------------------------------------------------------------------
+ */
 
 static int target_hex_value(char c)
 {
@@ -119,8 +120,8 @@ static int target_hex_value(char c)
 
 static bool target_is_unreserved(int c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
 /* What a first look over the path finds. */
@@ -159,8 +160,8 @@ static bool target_inspect_path(struct str path, struct path_traits *traits)
     return true;
 }
 
-/* Escapes were checked. Decodes the unreserved, writes the hex of the others in upper case, and with
- * `decodes_slashes` turns both slashes into "/". Returns the length. */
+/* Escapes were checked. Decodes the unreserved, writes the hex of the others in upper case, and
+ * with `decodes_slashes` turns both slashes into "/". Returns the length. */
 static size_t target_decode_path(struct str path, bool decodes_slashes, char *out)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -200,8 +201,8 @@ static bool target_is_escaped_slash(const char *path, size_t len, size_t at)
             (path[at + 1] == '5' && path[at + 2] == 'C'));
 }
 
-/* An origin that decodes "%2f" would see a dot segment where our rules saw a file name: "/a/..%2fadmin"
- * walks around a rule on "/admin". */
+/* An origin that decodes "%2f" would see a dot segment where our rules saw a file name:
+ * "/a/..%2fadmin" walks around a rule on "/admin". */
 static bool target_hides_dot_segment(const char *path, size_t len)
 {
     size_t start = 0;
@@ -301,7 +302,8 @@ bool target_normalize_path(struct str path, enum path_normalization mode, struct
     return true;
 }
 
-/* --- Query and authority -------------------------------------------------------------------------- */
+/* --- Query and authority
+ * -------------------------------------------------------------------------- */
 
 bool target_query_get(struct str query, struct str name, struct str *value)
 {

@@ -1,8 +1,8 @@
 /* target: the request target: its forms, its path and its query. Pure.
  *
- * The parser (h1_parse.c) takes a target apart with target_parse(); the exchange normalises the path
- * once with target_normalize_path(), before any match, and forwards what was matched (spec CN-22).
- * A refusal here is answered with 400 `path_normalization_failed` (LR-15). */
+ * The parser (h1_parse.c) takes a target apart with target_parse(); the exchange normalises the
+ * path once with target_normalize_path(), before any match, and forwards what was matched (spec
+ * CN-22). A refusal here is answered with 400 `path_normalization_failed` (LR-15). */
 #ifndef GATEWAY_HTTP_TARGET_H
 #define GATEWAY_HTTP_TARGET_H
 
@@ -20,15 +20,16 @@ enum path_normalization {
 bool path_normalization_from(struct str text, enum path_normalization *mode);
 struct str path_normalization_name(enum path_normalization mode);
 
-/* Takes head->target apart (RFC 9112 3.2), by head->method: fills path, query, has_query, and for the
- * absolute and authority forms scheme and authority. A fragment is cut off (CN-23). Views of the
- * target. False when the target has none of the four forms, or one its method does not allow. */
+/* Takes head->target apart (RFC 9112 3.2), by head->method: fills path, query, has_query, and for
+ * the absolute and authority forms scheme and authority. A fragment is cut off (CN-23). Views of
+ * the target. False when the target has none of the four forms, or one its method does not allow.
+ */
 bool target_parse(struct head *head);
 
 /* *normal is `path` itself when nothing changes, else built in `arena`. False when the path must be
- * refused, in every mode: a raw control byte, space, non-ASCII byte or backslash, a broken escape, an
- * escaped NUL, no leading slash (but for "*"). But in mode none also: a dot segment that only shows
- * once %2f or %5c is decoded. Dot segments that climb above the root stop there (CN-22). */
+ * refused, in every mode: a raw control byte, space, non-ASCII byte or backslash, a broken escape,
+ * an escaped NUL, no leading slash (but for "*"). But in mode none also: a dot segment that only
+ * shows once %2f or %5c is decoded. Dot segments that climb above the root stop there (CN-22). */
 bool target_normalize_path(struct str path, enum path_normalization mode, struct arena *arena,
                            struct str *normal);
 

@@ -1,8 +1,8 @@
-/* validate: what a well-formed message is (RFC 9110, RFC 9112; spec section 9.5). The framing of every
- * message is decided in this file. Pure; works on heads of any version.
+/* validate: what a well-formed message is (RFC 9110, RFC 9112; spec section 9.5). The framing of
+ * every message is decided in this file. Pure; works on heads of any version.
  *
- * The stance: what two implementations might read in two ways is refused, not repaired. Whoever sits
- * behind us then has nothing to disagree about. */
+ * The stance: what two implementations might read in two ways is refused, not repaired. Whoever
+ * sits behind us then has nothing to disagree about. */
 #include "gateway/http/validate.h"
 
 #include "gateway/base/limits.h"
@@ -12,10 +12,10 @@
 
 /* RFC 9110 5.6.2 */
 static const bool token_bytes[256] = {
-    ['!'] = true,         ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true,
-    ['\''] = true,        ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,
-    ['^'] = true,         ['_'] = true, ['`'] = true, ['|'] = true, ['~'] = true,
-    ['0' ... '9'] = true, ['A' ... 'Z'] = true,       ['a' ... 'z'] = true,
+    ['!'] = true,         ['#'] = true,         ['$'] = true,         ['%'] = true, ['&'] = true,
+    ['\''] = true,        ['*'] = true,         ['+'] = true,         ['-'] = true, ['.'] = true,
+    ['^'] = true,         ['_'] = true,         ['`'] = true,         ['|'] = true, ['~'] = true,
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
 };
 
 bool validate_is_token(struct str text)
@@ -46,7 +46,8 @@ bool validate_is_field_value(struct str text)
         memcpy(&word, text.ptr + i, sizeof(word));
 
         uint64_t delete_bytes = word ^ (ones * 0x7f);
-        uint64_t suspects = ((word - ones * 0x20) & ~word) | ((delete_bytes - ones) & ~delete_bytes);
+        uint64_t suspects =
+            ((word - ones * 0x20) & ~word) | ((delete_bytes - ones) & ~delete_bytes);
 
         if ((suspects & highs) == 0) {
             continue;
@@ -65,7 +66,8 @@ bool validate_is_field_value(struct str text)
     return true;
 }
 
-/* --- Authority -------------------------------------------------------------------------------------- */
+/* --- Authority
+ * -------------------------------------------------------------------------------------- */
 
 static bool validate_ipv6_literal(struct str host)
 {
@@ -80,8 +82,8 @@ static bool validate_ipv6_literal(struct str host)
     return strlen(text) == host.len - 2 && inet_pton(AF_INET6, text, &address) == 1;
 }
 
-/* RFC 3986 allows more in a reg-name (escapes, "!$&'()*+,;="); no host of ours has it, and a list or
- * a user name must not pass for a host. Underscores are seen inside clusters. */
+/* RFC 3986 allows more in a reg-name (escapes, "!$&'()*+,;="); no host of ours has it, and a list
+ * or a user name must not pass for a host. Underscores are seen inside clusters. */
 static bool validate_host_name(struct str host)
 {
     char previous = '.';
@@ -126,7 +128,8 @@ static struct str validate_without_default_port(struct str authority, struct str
     return str_equals(port, usual) ? target_authority_host(authority) : authority;
 }
 
-/* --- Both roles -------------------------------------------------------------------------------------- */
+/* --- Both roles
+ * -------------------------------------------------------------------------------------- */
 
 static bool refuse(struct refusal *refusal, unsigned status, const char *detail)
 {
@@ -149,8 +152,8 @@ struct deciding_fields {
     bool names_upgrade;
 };
 
-/* One Connection field. Naming a field that every hop needs would make each hop see another message:
- * refused (the abuse of hop-by-hop removal). */
+/* One Connection field. Naming a field that every hop needs would make each hop see another
+ * message: refused (the abuse of hop-by-hop removal). */
 static bool validate_connection(struct str value, struct deciding_fields *fields,
                                 struct refusal *refusal)
 {
@@ -218,8 +221,8 @@ static bool validate_find_fields(const struct headers *headers, struct deciding_
     return true;
 }
 
-/* RFC 9112 6.1: chunked must be the last coding and stands once. We know no other: with one before it
- * the message could be framed but not understood, 501. */
+/* RFC 9112 6.1: chunked must be the last coding and stands once. We know no other: with one before
+ * it the message could be framed but not understood, 501. */
 static bool validate_transfer_encoding(struct str value, struct refusal *refusal)
 {
     const struct str all = value;
@@ -284,7 +287,8 @@ static bool validate_framing(struct head *head, const struct deciding_fields *fi
     return true;
 }
 
-/* --- Requests ------------------------------------------------------------------------------------------ */
+/* --- Requests
+ * ------------------------------------------------------------------------------------------ */
 
 static bool validate_host(struct head *head, const struct deciding_fields *fields,
                           struct refusal *refusal)
@@ -366,7 +370,8 @@ bool validate_request(struct head *head, struct refusal *refusal)
     return true;
 }
 
-/* --- Responses ----------------------------------------------------------------------------------------- */
+/* --- Responses
+ * ----------------------------------------------------------------------------------------- */
 
 bool validate_response(struct head *head, enum http_method request_method, struct refusal *refusal)
 {
@@ -398,19 +403,28 @@ bool validate_response(struct head *head, enum http_method request_method, struc
     return true;
 }
 
-/* --- Trailers ------------------------------------------------------------------------------------------ */
+/* --- Trailers
+ * ------------------------------------------------------------------------------------------ */
 
 enum trailer_verdict validate_trailer(const struct header *field)
 {
     static const struct str dropped[] = {
-        STR_INIT("authorization"),    STR_INIT("proxy-authorization"),
-        STR_INIT("proxy-authenticate"), STR_INIT("proxy-authentication-info"),
-        STR_INIT("authentication-info"), STR_INIT("cache-control"),
-        STR_INIT("content-encoding"), STR_INIT("content-range"),
-        STR_INIT("forwarded"),        STR_INIT("max-forwards"),
-        STR_INIT("pragma"),           STR_INIT("range"),
-        STR_INIT("vary"),             STR_INIT("age"),
-        STR_INIT("expires"),          STR_INIT("x-real-ip"),
+        STR_INIT("authorization"),
+        STR_INIT("proxy-authorization"),
+        STR_INIT("proxy-authenticate"),
+        STR_INIT("proxy-authentication-info"),
+        STR_INIT("authentication-info"),
+        STR_INIT("cache-control"),
+        STR_INIT("content-encoding"),
+        STR_INIT("content-range"),
+        STR_INIT("forwarded"),
+        STR_INIT("max-forwards"),
+        STR_INIT("pragma"),
+        STR_INIT("range"),
+        STR_INIT("vary"),
+        STR_INIT("age"),
+        STR_INIT("expires"),
+        STR_INIT("x-real-ip"),
         STR_INIT("x-http-method-override"),
     };
 

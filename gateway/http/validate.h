@@ -17,12 +17,13 @@ bool validate_is_token(struct str text);
 /* RFC 9110 5.5: no control byte but the tab. Empty is fine. */
 bool validate_is_field_value(struct str text);
 /* A host with optional port as Host and :authority carry it: a name of letters, digits, "-._~", an
- * IPv4 address, or an IPv6 address in brackets; no user information, no list, a port of 1 to 65535. */
+ * IPv4 address, or an IPv6 address in brackets; no user information, no list, a port of 1 to 65535.
+ */
 bool validate_authority(struct str authority);
 
-/* A complete request head: version, Host against the target's authority, framing, Connection, Expect,
- * Upgrade. Fills framing, content_length, wants_close, expects_continue, authority, upgrade; an
- * absolute-form target replaces Host (spec HD-12). False: *refusal says why. */
+/* A complete request head: version, Host against the target's authority, framing, Connection,
+ * Expect, Upgrade. Fills framing, content_length, wants_close, expects_continue, authority,
+ * upgrade; an absolute-form target replaces Host (spec HD-12). False: *refusal says why. */
 bool validate_request(struct head *head, struct refusal *refusal);
 
 /* A complete response head, for a request of this method. Fills framing, content_length and

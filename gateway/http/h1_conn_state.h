@@ -1,0 +1,102 @@
+/* h1_conn_state: what h1_conn.c (the connection: life, deadlines, receiving) and h1_leg.c (its leg:
+ * sending, giving up, letting go) share. For these two files only.
+ *
+ *              server role                                   client role
+ *
+ *   HEAD ──────▶ BODY ──▶ DONE                    (open_leg) HEAD ──────▶ BODY ──▶ DONE
+ *    ▲   request   │        │ leg released          ▲  response             │        │ leg released
+ *    │             ▼        │                       │                                ▼
+ *    └────────── DRAIN ◀────┴─▶ HEAD, or close      └──────────────── idle, or close when in doubt
+ *      answered early: the rest
+ *      of the body is thrown away
+ */
+#ifndef GATEWAY_HTTP_H1_CONN_STATE_H
+#define GATEWAY_HTTP_H1_CONN_STATE_H
+
+#include "gateway/http/conn.h"
+#include "gateway/http/h1_parse.h"
+
+/* What arrives. */
+enum h1_receive {
+    H1_RECEIVE_HEAD,
+    H1_RECEIVE_BODY,
+    H1_RECEIVE_DONE,
+    H1_RECEIVE_DRAIN, /* server role: a body nobody waits for any more */
+};
+
+/* What leaves. */
+enum h1_send {
+    H1_SEND_HEAD,
+    H1_SEND_BODY,
+    H1_SEND_DONE,
+};
+
+/* What the one timer waits for. */
+enum h1_deadline {
+    H1_DEADLINE_NONE,
+    H1_DEADLINE_IDLE_ARENA, /* first part of idle: then the arena is given back */
+    H1_DEADLINE_IDLE,
+    H1_DEADLINE_HEAD,
+    H1_DEADLINE_BODY,
+    H1_DEADLINE_HALF_CLOSED,
+};
+
+/* How to part from the transport. */
+enum h1_parting {
+    H1_PART_NOW,
+    H1_PART_LINGER, /* what was written must be read */
+    H1_PART_RESET,  /* what was written must not be taken for complete */
+};
+
+struct h1_conn {
+    struct conn conn; /* first: the interface */
+    struct leg leg;
+    struct loop *loop;
+    struct arena *arena; /* NULL while idle for long */
+    struct timer timer;
+    struct deferred later; /* tells on_closed or on_idle at the end of the turn */
+    struct conn_limits limits;
+    struct h1_head_parser parser;
+    struct h1_body body;
+    struct head *head;  /* in the arena: request received, or response under way */
+    uint64_t send_left; /* with BODY_LENGTH */
+    uint64_t drained_bytes;
+    uint64_t half_closed_sent_bytes;
+    size_t offered_bytes; /* inside on_data: those behind what is being dealt with */
+    enum h1_receive receive;
+    enum h1_send send;
+    enum h1_deadline deadline;
+    enum http_method method;
+    enum body_framing send_framing;
+    unsigned interim_count;
+    bool is_client;
+    bool is_in_data;
+    bool is_leg_open;
+    bool is_leg_dead; /* on_end was called or abort asked for: nothing more to or from the exchange
+                       */
+    bool is_closed;   /* the transport is gone */
+    bool is_told;     /* the owner knows, or let go by itself */
+    bool is_reaped;
+    bool is_draining;
+    bool is_paused;
+    bool is_peer_ended;
+    bool wants_close;          /* one of both sides: no further message on this connection */
+    bool is_awaiting_continue; /* the client may hold its body back until a 100 */
+};
+
+/* Both files. */
+extern const struct leg_ops h1_leg_ops;
+/* Lets go of the transport; the leg and the owner are not told. */
+void h1_conn_part(struct h1_conn *h1, enum h1_parting parting);
+/* The owner hears on_closed at the end of the turn: for what began in a call from the exchange. */
+void h1_conn_close_later(struct h1_conn *h1, enum h1_parting parting);
+/* The leg was released and both messages are complete. */
+void h1_conn_leg_is_over(struct h1_conn *h1);
+/* The leg was released and the rest of the request body is to be thrown away. */
+void h1_conn_drain_body(struct h1_conn *h1);
+/* Arms or disarms the deadline between two reads of a body. */
+void h1_conn_watch_body(struct h1_conn *h1);
+void h1_conn_reap(struct h1_conn *h1);
+void h1_leg_open(struct h1_conn *h1);
+
+#endif
