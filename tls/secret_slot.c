@@ -1,6 +1,6 @@
 /* secret_slot: one name's secret over time. A new version takes the place of the one in force only
- * when it passes all checks; whatever goes wrong is kept as words beside the last good one. Owned by
- * secret_store; control thread. */
+ * when it passes all checks; whatever goes wrong is kept as words beside the last good one. Expiry that
+ * comes near is told by daemon/certificate_watch.c. Owned by secret_store; control thread. */
 #include "tls/secret_slot.h"
 
 #include "gateway/base/arena.h"
@@ -11,10 +11,7 @@
 #include <openssl/sha.h>
 #include <stdio.h>
 
-enum { SLOT_WARNING_ARENA_BYTES = 1024, SLOT_DAY_S = 86400 };
-
-/* Days before expiry at which the log says so (spec section 15), the longest first. */
-static const unsigned slot_notice_days[] = { 30, 7, 1 };
+enum { SLOT_WARNING_ARENA_BYTES = 1024 };
 
 static char *slot_copy(struct str view)
 {
@@ -183,7 +180,6 @@ void secret_slot_take(struct secret_slot *slot, const struct secret_source *sour
         secret_unref(secret);
     } else {
         slot->entry.secret = secret;
-        slot->told_days = 0;
         slot_log_version(slot, former);
         secret_unref(former);
     }
@@ -271,30 +267,6 @@ static void slot_compose_problem(const struct secret_slot *slot, int64_t wall_s,
     slot_add_problem(problem, slot->shadow);
 }
 
-/* Once for each step, and only the shortest that applies. */
-static void slot_tell_expiry(struct secret_slot *slot, int64_t wall_s)
-{
-    const struct secret_certificate *leaf = slot_leaf(slot->entry.secret);
-    unsigned notice = 0;
-    char until[32];
-
-    if (leaf == NULL || !secret_has_pair(slot->entry.secret) || leaf->not_after < wall_s) {
-        return;
-    }
-    for (size_t i = 0; i < sizeof(slot_notice_days) / sizeof(slot_notice_days[0]); i++) {
-        if (leaf->not_after - wall_s <= (int64_t)slot_notice_days[i] * SLOT_DAY_S) {
-            notice = slot_notice_days[i];
-        }
-    }
-    if (notice == 0 || (slot->told_days != 0 && notice >= slot->told_days)) {
-        return;
-    }
-    slot->told_days = notice;
-    slot_format_time(leaf->not_after, until);
-    LOG_WARN("secret_store", "%s: the certificate expires within %u day%s, on %s",
-             secret_slot_label(slot), notice, notice == 1 ? "" : "s", until);
-}
-
 bool secret_slot_settle(struct secret_slot *slot, int64_t wall_s)
 {
     struct secret_entry *entry = &slot->entry;
@@ -304,15 +276,10 @@ bool secret_slot_settle(struct secret_slot *slot, int64_t wall_s)
 
     slot_compose_problem(slot, wall_s, &problem);
     has_changed = has_changed || !str_equals(text_view(&problem), entry->problem);
-    if (state != entry->state && state == SECRET_EXPIRED) {
-        LOG_WARN("secret_store", "%s: %s; it is served all the same", secret_slot_label(slot),
-                 problem.ptr);
-    }
     entry->state = state;
     entry->is_error = slot->failure != NULL || state == SECRET_EXPIRED;
     slot_set(&slot->problem, problem.ptr);
     entry->problem = problem.len > 0 ? text_view(&problem) : STR("");
     slot->has_changed = false;
-    slot_tell_expiry(slot, wall_s);
     return has_changed;
 }

@@ -23,8 +23,7 @@ struct secret_slot {
     char *failure; /* why the newest version is not in force; NULL: it is */
     char *notes;   /* what is doubtful in the version in force, or NULL */
     char *shadow;  /* another source of the same name that is not used, or NULL */
-    unsigned told_days; /* the shortest notice of expiry given so far; 0: none */
-    bool has_changed;   /* since the last settling */
+    bool has_changed; /* since the last settling */
     /* SLOT_FILES */
     char *certificate_path;
     char *key_path;

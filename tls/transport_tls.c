@@ -117,20 +117,21 @@ static BIO *tls_new_bio(struct transport_tls *tls)
 
 /* --- Handshake and failure ---------------------------------------------------------------------------- */
 
+/* What open() shall return: a failed handshake is its owner's to end, who may linger so that the alert
+ * is read; anything later kills the transport. */
 static bool tls_fail(struct transport_tls *tls, int ssl_error)
 {
     struct handshake_failure failure;
-    bool was_handshake = tls->phase == TLS_HANDSHAKE;
+    bool is_owners = tls->phase == TLS_HANDSHAKE && tls->events != NULL;
 
     /* Reading on after a fatal error would feed an attacker's bytes to a dead state machine. */
     tls->phase = TLS_FAILED;
     handshake_failure_read(ssl_error, &failure);
     transport_set_error(tls->transport, "TLS: %s", failure.detail);
-    if (was_handshake && tls->events != NULL) {
-        /* The alert is in the transport already; it is sent before the close. */
+    if (is_owners) {
         tls->events->on_handshake_failure(tls->owner, failure.reason, failure.detail);
     }
-    return false;
+    return is_owners;
 }
 
 static const char *tls_group_name(const SSL *ssl)
@@ -162,7 +163,7 @@ static void tls_read_facts(struct transport_tls *tls)
     facts->is_resumed = SSL_session_reused(tls->ssl) == 1;
 }
 
-/* False: it failed. What is not done when the input is used up goes on with the next bytes. */
+/* As open(). What is not done when the input is used up goes on with the next bytes. */
 static bool tls_shake_hands(struct transport_tls *tls)
 {
     ERR_clear_error();
