@@ -536,3 +536,8 @@ const struct node *document_find(const struct node *node, struct str key)
     }
     return NULL;
 }
+
+const char *document_library_version(void)
+{
+    return yaml_get_version_string();
+}

@@ -81,4 +81,7 @@ void document_stream_close(struct document_stream *stream);
 /* The value of `key` in a mapping; NULL when absent or when `node` is no mapping (or NULL). */
 const struct node *document_find(const struct node *node, struct str key);
 
+/* libyaml's, for `gatehouse version`. */
+const char *document_library_version(void);
+
 #endif

@@ -2,34 +2,6 @@
  * thread. */
 #include "gateway/admin/admin_page.h"
 
-static void admin_config_put_finding(struct json *json, const struct finding *finding)
-{
-    const struct finding_type *type = report_finding_type(finding->code);
-
-    json_open_object(json);
-    json_put_cstr(json, "code", type->code);
-    json_put_cstr(json, "severity", report_severity_name(finding->severity));
-    if (type->istio[0] != '\0') {
-        json_put_cstr(json, "istio", type->istio);
-    }
-    if (finding->object.len != 0) {
-        json_put_str(json, "object", finding->object);
-    }
-    if (finding->file.len != 0) {
-        json_put_str(json, "file", finding->file);
-        json_put_u64(json, "line", finding->place.line);
-        json_put_u64(json, "column", finding->place.column);
-    }
-    if (finding->field.len != 0) {
-        json_put_str(json, "field", finding->field);
-    }
-    json_put_str(json, "message", finding->message);
-    if (finding->advice.len != 0) {
-        json_put_str(json, "advice", finding->advice);
-    }
-    json_close_object(json);
-}
-
 static void admin_config_put_reload(struct json *json, const struct reload_status *reload)
 {
     json_put_u64(json, "revision", reload->revision);
@@ -90,7 +62,7 @@ void admin_config_findings(struct admin *admin, const struct page_request *reque
     json_open_array(&json);
     for (size_t r = 0; r < sizeof(reports) / sizeof(reports[0]); r++) {
         for (size_t i = 0; i < reports[r]->findings.count; i++) {
-            admin_config_put_finding(&json, &reports[r]->findings.items[i]);
+            admin_page_put_finding(&json, &reports[r]->findings.items[i]);
         }
     }
     json_close_array(&json);

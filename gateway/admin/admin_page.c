@@ -76,3 +76,31 @@ void admin_page_put_address(struct json *json, const struct address *address)
     json_close_object(json);
     json_close_object(json);
 }
+
+void admin_page_put_finding(struct json *json, const struct finding *finding)
+{
+    const struct finding_type *type = report_finding_type(finding->code);
+
+    json_open_object(json);
+    json_put_cstr(json, "code", type->code);
+    json_put_cstr(json, "severity", report_severity_name(finding->severity));
+    if (type->istio[0] != '\0') {
+        json_put_cstr(json, "istio", type->istio);
+    }
+    if (finding->object.len != 0) {
+        json_put_str(json, "object", finding->object);
+    }
+    if (finding->file.len != 0) {
+        json_put_str(json, "file", finding->file);
+        json_put_u64(json, "line", finding->place.line);
+        json_put_u64(json, "column", finding->place.column);
+    }
+    if (finding->field.len != 0) {
+        json_put_str(json, "field", finding->field);
+    }
+    json_put_str(json, "message", finding->message);
+    if (finding->advice.len != 0) {
+        json_put_str(json, "advice", finding->advice);
+    }
+    json_close_object(json);
+}

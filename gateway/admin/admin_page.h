@@ -30,6 +30,9 @@ void admin_page_put_revision(struct json *json, const struct reload_status *relo
 /* socket_address of Envoy's API. */
 void admin_page_put_address(struct json *json, const struct address *address);
 
+/* A finding as an object. */
+void admin_page_put_finding(struct json *json, const struct finding *finding);
+
 /* admin_state.c */
 void admin_state_ready(struct admin *admin, const struct page_request *request,
                        struct page_reply *reply);
