@@ -129,12 +129,11 @@ EVP_PKEY *pem_read_key(struct str pem, struct err *err)
 {
     BIO *bio = pem_open(pem);
     struct pem_block block;
-    enum pem_step step;
     EVP_PKEY *key = NULL;
     bool is_found = false;
 
     err_set(err, ERR_NOT_FOUND, "no private key in it");
-    while (!is_found && (step = pem_next(bio, &block, err)) == PEM_BLOCK) {
+    while (!is_found && pem_next(bio, &block, err) == PEM_BLOCK) {
         is_found = strstr(block.label, "PRIVATE KEY") != NULL;
         if (is_found) {
             key = pem_parse_key(&block, err);

@@ -21,13 +21,13 @@ static void admin_metrics_refresh(const struct admin_view *view)
     static uint64_t told_dropped_lines; /* the counter only takes what is new; control thread */
     uint64_t allocated;
     uint64_t heap;
+    uint64_t uptime_s = (now_mono_us() - view->start_mono_us) / 1000000u;
     uint64_t dropped = log_writer_dropped_lines();
 
     admin_metrics_memory(&allocated, &heap);
     metrics_set(view->shard, METRIC_SERVER_MEMORY_ALLOCATED, (double)allocated);
     metrics_set(view->shard, METRIC_SERVER_MEMORY_HEAP, (double)heap);
-    metrics_set(view->shard, METRIC_SERVER_UPTIME,
-                (double)((now_mono_us() - view->start_mono_us) / 1000000));
+    metrics_set(view->shard, METRIC_SERVER_UPTIME, (double)uptime_s);
     metrics_set(view->shard, METRIC_SNAPSHOTS, snapshot_live_count());
     if (dropped > told_dropped_lines) {
         metrics_add(view->shard, METRIC_LOG_LINES_DROPPED, dropped - told_dropped_lines);
@@ -44,7 +44,9 @@ void admin_metrics_prometheus(struct admin *admin, const struct page_request *re
     metrics_write_prometheus(&reply->body);
 }
 
-/* --- /stats ---------------------------------------------------------------------------------------------------- */
+/* --- /stats
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct admin_stat {
     const char *name;
@@ -143,8 +145,7 @@ static void admin_metrics_write(const struct admin_stat *stats, size_t count, bo
 }
 
 /* Envoy searches anywhere in the name; our patterns match the whole. */
-static struct pattern *admin_metrics_filter(struct arena *arena, struct str regex,
-                                            struct err *err)
+static struct pattern *admin_metrics_filter(struct arena *arena, struct str regex, struct err *err)
 {
     struct str whole = arena_printf(arena, ".*(?:%.*s).*", STR_ARG(regex));
 

@@ -118,7 +118,7 @@ static int target_hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool target_is_unreserved(int c)
+static bool target_is_unreserved(unsigned c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '.' || c == '_' || c == '~';
@@ -172,7 +172,8 @@ static size_t target_decode_path(struct str path, bool decodes_slashes, char *ou
             out[len++] = path.ptr[i];
             continue;
         }
-        int value = target_hex_value(path.ptr[i + 1]) * 16 + target_hex_value(path.ptr[i + 2]);
+        unsigned value = (unsigned)(target_hex_value(path.ptr[i + 1]) * 16 +
+                                    target_hex_value(path.ptr[i + 2]));
 
         i += 2;
         if (target_is_unreserved(value)) {

@@ -14,7 +14,6 @@
 #include "gateway/base/map.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/vec.h"
-#include "gateway/observe/log_writer.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -521,7 +520,7 @@ static void write_plain(struct text *out, enum metric_id id)
     if (metric_infos[id].kind == KIND_GAUGE) {
         add_double_text(out, metrics_total(id));
     } else {
-        uint64_t count = id == METRIC_LOG_LINES_DROPPED ? log_writer_dropped_lines() : 0;
+        uint64_t count = 0;
 
         for (struct metrics_shard *shard = atomic_load(&shards); shard != NULL;
              shard = shard->next) {
@@ -593,7 +592,7 @@ static double series_total(const struct metric_series *series)
 
 double metrics_total(enum metric_id id)
 {
-    double total = id == METRIC_LOG_LINES_DROPPED ? (double)log_writer_dropped_lines() : 0;
+    double total = 0;
 
     for (struct metrics_shard *shard = atomic_load(&shards); shard != NULL; shard = shard->next) {
         const struct metric_series *series =

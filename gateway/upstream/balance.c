@@ -1,6 +1,7 @@
 /* balance: the choice of an endpoint. A worker's own; workers do not know of each other's choices. */
 #include "gateway/upstream/balance.h"
 
+#include "gateway/base/check.h"
 #include "gateway/base/mem.h"
 
 /* HT-95: picks before a host that failed already is taken again. */
@@ -60,6 +61,7 @@ static struct endpoint *balance_pick_weighted_round(struct balance *balance)
             best = endpoint;
         }
     }
+    CHECK(best != NULL); /* whoever picks has looked at the count */
     best->round_robin_credit -= (int64_t)balance->total_weight;
     return best;
 }

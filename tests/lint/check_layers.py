@@ -73,11 +73,11 @@ def check_include(path, number, quote, name):
 
 def is_named_after(path, name):
     """By its file (`exchange_begin` in exchange.c), by its file's family (`read_pod` in read_core.c),
-    or by a type that the family's headers declare (`timer_arm` in loop.c, for `struct timer`)."""
+    by its folder (`tls_policy_compile` in tls/policy.c), or by a type that the family's headers declare (`timer_arm` in loop.c, for `struct timer`)."""
     folder, file = os.path.split(path)
     stem = os.path.splitext(file)[0]
     family = stem.split("_")[0]
-    if name == stem or name.startswith((stem + "_", family + "_", f"tls_{stem}_")):
+    if name == stem or name.startswith((stem + "_", family + "_", os.path.basename(folder) + "_")):
         return True
     for header in sorted(os.listdir(folder)):
         if header.endswith(".h") and header.split(".")[0].split("_")[0] == family:
