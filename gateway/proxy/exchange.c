@@ -171,12 +171,14 @@ void exchange_resume_request(struct exchange *exchange, unsigned reason)
 
 /* --- Answers of our own ------------------------------------------------------------------------------- */
 
-bool exchange_wants_close(const struct exchange *exchange)
+void exchange_announce_close(struct exchange *exchange)
 {
-    const struct client *client = exchange->client;
+    struct conn *conn = exchange->client_leg->conn;
 
     /* HR-5: we drain. HR-4: the listener is gone. */
-    return exchange->worker->is_draining || client->listener->config == NULL;
+    if (exchange->worker->is_draining || exchange->client->listener->config == NULL) {
+        conn->ops->drain(conn);
+    }
 }
 
 static void exchange_send_reply(struct exchange *exchange, struct local_reply *reply)
@@ -194,10 +196,8 @@ static void exchange_send_reply(struct exchange *exchange, struct local_reply *r
     if (exchange->route != NULL) {
         exchange_apply_response_ops(exchange, response); /* LR-25, HT-87 */
     }
-    /* A request that is not read to its end cannot be followed by another. */
-    response_rules_finish(response, exchange->worker->options.server_name,
-                          exchange_wants_close(exchange) || !exchange->is_request_received,
-                          exchange->arena);
+    response_rules_finish(response, exchange->worker->options.server_name, exchange->arena);
+    exchange_announce_close(exchange);
     leg->ops->send_head(leg, response, body.len == 0);
     exchange_set_flow(exchange, &exchange->response_flow, FLOW_BODY);
     if (body.len > 0 && !exchange->is_finished) {
@@ -306,6 +306,9 @@ static void exchange_on_client_end(void *owner, struct leg *leg, enum leg_end en
         return;
     }
     exchange->flags |= outcome->flags;
+    if (leg->answered_status != 0) {
+        exchange->status = leg->answered_status; /* 400 or 408, by the conn (CN-34, LR-18) */
+    }
     exchange->details = str_from_cstr(
         leg->end_detail != NULL && (outcome->flags & FLAG_BIT(DPE)) != 0 ? leg->end_detail
                                                                          : outcome->details);

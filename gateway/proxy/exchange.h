@@ -137,7 +137,8 @@ extern const struct leg_handler exchange_upstream_handler;
 void exchange_on_client_drained(struct exchange *exchange);
 /* Operations of route and destination on a response head (HT-85 to HT-87). */
 void exchange_apply_response_ops(struct exchange *exchange, struct head *response);
-bool exchange_wants_close(const struct exchange *exchange);
+/* Before a final head: "connection: close" on it where the connection must not go on (HD-36). */
+void exchange_announce_close(struct exchange *exchange);
 /* exchange_upstream.c: the upstream leg is dead before a response began. */
 void exchange_on_upstream_failure(struct exchange *exchange, enum leg_end end);
 

@@ -37,7 +37,6 @@ static void exchange_forward_interim(struct exchange *exchange, struct head *hea
     struct leg *leg = exchange->client_leg;
 
     response_rules_clean(head);
-    head->wants_close = false;
     leg->ops->send_head(leg, head, false);
 }
 
@@ -70,8 +69,8 @@ static void exchange_on_upstream_head(void *owner, struct leg *leg, struct head 
         head, exchange->request_sent_us != 0 ? now_us - exchange->request_sent_us : 0,
         exchange->arena);
     exchange_apply_response_ops(exchange, head);
-    response_rules_finish(head, exchange->worker->options.server_name,
-                          exchange_wants_close(exchange), exchange->arena);
+    response_rules_finish(head, exchange->worker->options.server_name, exchange->arena);
+    exchange_announce_close(exchange);
     /* What may live for hours holds no snapshot. */
     exchange_drop_lease(exchange);
     exchange_set_flow(exchange, &exchange->response_flow, FLOW_BODY);

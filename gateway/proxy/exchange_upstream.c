@@ -74,8 +74,6 @@ static void exchange_prepare_request(struct exchange *exchange)
                                : request->path;
         request->path = path;
     }
-    /* What the client wants done with its connection is no affair of the upstream's. */
-    request->wants_close = false;
 }
 
 /* --- Sending -------------------------------------------------------------------------------------------- */

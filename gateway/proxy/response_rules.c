@@ -32,8 +32,7 @@ void response_rules_set_service_time(struct head *response, uint64_t service_us,
     headers_set_id(&response->headers, HEADER_X_ENVOY_UPSTREAM_SERVICE_TIME, value);
 }
 
-void response_rules_finish(struct head *response, struct str server_name, bool wants_close,
-                           struct arena *arena)
+void response_rules_finish(struct head *response, struct str server_name, struct arena *arena)
 {
     struct headers *headers = &response->headers;
 
@@ -43,6 +42,4 @@ void response_rules_finish(struct head *response, struct str server_name, bool w
                        arena_copy_str(arena,
                                       str_from(now_http_date(), RESPONSE_RULES_DATE_BYTES)));
     }
-    /* What the upstream wants done with its connection is no affair of the client's. */
-    response->wants_close = wants_close;
 }

@@ -10,9 +10,7 @@ void response_rules_clean(struct head *response);
 /* HD-31: milliseconds from the request sent to the first byte of the response. */
 void response_rules_set_service_time(struct head *response, uint64_t service_us,
                                      struct arena *arena);
-/* After them: `server` is ours whatever anybody said (HD-30), `date` is there (HD-31). `close`: the
- * connection ends after this response (HD-36). */
-void response_rules_finish(struct head *response, struct str server_name, bool wants_close,
-                           struct arena *arena);
+/* After them: `server` is ours whatever anybody said (HD-30), `date` is there (HD-31). */
+void response_rules_finish(struct head *response, struct str server_name, struct arena *arena);
 
 #endif
