@@ -221,7 +221,7 @@ struct str h1_write_request(const struct head *head, enum body_framing framing, 
 enum body_framing h1_write_framing_of_response(const struct head *head, enum http_method method,
                                                bool is_end)
 {
-    if (http_response_has_no_body(method, head->status)) {
+    if (head_response_has_no_body(method, head->status)) {
         return BODY_NONE;
     }
     if (is_end || head->framing == BODY_NONE) {

@@ -61,7 +61,7 @@ bool http_method_is_idempotent(enum http_method method)
     }
 }
 
-bool http_response_has_no_body(enum http_method request_method, unsigned status)
+bool head_response_has_no_body(enum http_method request_method, unsigned status)
 {
     return request_method == METHOD_HEAD || status / 100 == 1 || status == 204 || status == 304;
 }

@@ -49,6 +49,6 @@ enum http_method http_method_from(struct str text);
 /* RFC 9110 9.2.2: a request that may be sent again. */
 bool http_method_is_idempotent(enum http_method method);
 /* Responses to HEAD, 1xx, 204, 304 have none (RFC 9110 6.4.1). */
-bool http_response_has_no_body(enum http_method request_method, unsigned status);
+bool head_response_has_no_body(enum http_method request_method, unsigned status);
 
 #endif

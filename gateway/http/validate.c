@@ -394,7 +394,7 @@ bool validate_response(struct head *head, enum http_method request_method, struc
         }
         head->has_content_length = false;
         head->framing = BODY_NONE;
-    } else if (http_response_has_no_body(request_method, head->status)) {
+    } else if (head_response_has_no_body(request_method, head->status)) {
         head->framing = BODY_NONE; /* the length stays: it tells what a GET would bring */
     } else if (head->framing == BODY_NONE) {
         head->framing = BODY_UNTIL_CLOSE;

@@ -110,7 +110,7 @@ struct str local_reply_build(const struct local_reply *reply, enum http_method m
     }
     head->reason = status_reason(head->status);
     /* GET stands for any method that may have a body in its answer: what is left is the status. */
-    if (http_response_has_no_body(METHOD_GET, head->status)) {
+    if (head_response_has_no_body(METHOD_GET, head->status)) {
         head->framing = BODY_NONE;
         return none;
     }
