@@ -407,6 +407,7 @@ static bool transport_may_deliver(const struct transport *transport)
 static size_t transport_call_on_data(struct transport *transport, const unsigned char *bytes,
                                      size_t len)
 {
+    transport->is_offer_due = false; /* the owner may make it due again */
     transport->is_delivering = true;
     size_t taken = transport->handler->on_data(transport->owner, bytes, len);
     transport->is_delivering = false;
@@ -426,8 +427,8 @@ void transport_offer_unread(struct transport *transport)
     if (!transport_may_deliver(transport)) {
         return;
     }
-    transport->is_offer_due = false;
     if (unread->len == 0) {
+        transport->is_offer_due = false;
         return;
     }
     size_t taken = transport_call_on_data(transport, unread->bytes + unread->start, unread->len);
