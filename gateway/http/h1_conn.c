@@ -392,6 +392,13 @@ static bool h1_conn_receive_response(struct h1_conn *h1, const unsigned char *by
 /* --- Receiving: bodies
  * ------------------------------------------------------------------------------------- */
 
+/* A body of known length ends with its last byte: no further one comes that could tell. */
+static bool h1_conn_body_is_whole(const struct h1_conn *h1)
+{
+    return (h1->receive == H1_RECEIVE_BODY || h1->receive == H1_RECEIVE_DRAIN) &&
+           h1->body.framing == BODY_LENGTH && h1->body.left == 0;
+}
+
 static bool h1_conn_receive_body(struct h1_conn *h1, const unsigned char *bytes, size_t len,
                                  size_t *taken)
 {
@@ -405,7 +412,7 @@ static bool h1_conn_receive_body(struct h1_conn *h1, const unsigned char *bytes,
     case H1_BODY_BYTES:
         h1->leg.handler->on_body(h1->leg.owner, &h1->leg, (const unsigned char *)content.ptr,
                                  content.len);
-        return !h1->is_paused;
+        return !h1->is_paused || h1_conn_body_is_whole(h1);
     case H1_BODY_END:
         h1->receive = H1_RECEIVE_DONE;
         h1_conn_set_deadline(h1, H1_DEADLINE_NONE, 0);
@@ -483,7 +490,8 @@ static size_t h1_conn_on_data(void *owner, const unsigned char *bytes, size_t le
     bool goes_on = true;
 
     h1->is_in_data = true;
-    while (goes_on && taken < len && !h1->is_closed && !h1->is_paused) {
+    while (goes_on && !h1->is_closed &&
+           ((taken < len && !h1->is_paused) || h1_conn_body_is_whole(h1))) {
         size_t step = 0;
 
         goes_on = h1_conn_receive_some(h1, bytes + taken, len - taken, &step);
