@@ -34,8 +34,9 @@ static void rules(void **state)
           "{servers: [{name: s, " PORT ", hosts: [a.com]}, {name: s, port: {number: 81, name: b, "
           "protocol: HTTP}, hosts: [b.com]}]}",
           FINDING_SERVER_NAME_TWICE, "spec.servers[1].name", NULL },
-        { "GW-7", "{servers: [{" HTTPS ", tls: {mode: SIMPLE, credentialName: c, httpsRedirect: "
-                  "true}}]}",
+        { "GW-7",
+          "{servers: [{" HTTPS ", tls: {mode: SIMPLE, credentialName: c, httpsRedirect: "
+          "true}}]}",
           FINDING_SERVER_REDIRECT, "spec.servers[0].tls.httpsRedirect",
           "tls.httpsRedirect should only be used with http servers" },
         /* ports */
@@ -48,8 +49,9 @@ static void rules(void **state)
           "port is required" },
         { "GW-2.2", "{servers: [{port: {number: 80, protocol: HTTP}, hosts: ['*']}]}",
           FINDING_SERVER_PORT_NAME, "spec.servers[0].port.name", "port name must be set" },
-        { "GW-2.2", "{servers: [{port: {number: 80, name: h, protocol: HTTP, targetPort: 1}, "
-                    "hosts: ['*']}]}",
+        { "GW-2.2",
+          "{servers: [{port: {number: 80, name: h, protocol: HTTP, targetPort: 1}, "
+          "hosts: ['*']}]}",
           FINDING_SERVER_PORT, "spec.servers[0].port.targetPort",
           "targetPort has no impact on Gateways" },
         { "GW-10", "{servers: [{port: {number: 80, name: h, protocol: QUIC}, hosts: ['*']}]}",
@@ -91,7 +93,8 @@ static void rules(void **state)
           "partial wildcard" },
         { "GW-22 RL-42", SERVER("hosts: ['*.*.com']"), FINDING_SERVER_HOST, NULL, NULL },
         { "GW-22", SERVER("hosts: [a.com/b]"), FINDING_SERVER_HOST, NULL, NULL },
-        { "GW-20", SERVER("hosts: ['*.com', 10.0.0.1, '*', 'ns/*', './a.com', '*/b.com', 'ns/*.a.b']"),
+        { "GW-20",
+          SERVER("hosts: ['*.com', 10.0.0.1, '*', 'ns/*', './a.com', '*/b.com', 'ns/*.a.b']"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "GW-23", SERVER("hosts: ['*/*', a.com]"), CONFIG_CASE_CLEAN, NULL, NULL },
         { "GW-26", SERVER("hosts: [A.Example.COM]"), CONFIG_CASE_CLEAN, NULL, NULL },
@@ -109,7 +112,8 @@ static void rules(void **state)
           FINDING_SERVER_TLS_UNEXPECTED, NULL, NULL },
         { "GW-12", SERVER("hosts: ['*'], tls: {httpsRedirect: true}"), CONFIG_CASE_CLEAN, NULL,
           NULL },
-        { "GW-13", "{servers: [{port: {number: 1, name: t, protocol: TCP}, hosts: ['*'], tls: {}}]}",
+        { "GW-13",
+          "{servers: [{port: {number: 1, name: t, protocol: TCP}, hosts: ['*'], tls: {}}]}",
           FINDING_SERVER_TLS_UNEXPECTED, NULL,
           "server cannot have TLS settings for non HTTPS/TLS ports" },
         { "GW-14", "{servers: [{port: {number: 1, name: t, protocol: MONGO}, hosts: ['*']}]}",

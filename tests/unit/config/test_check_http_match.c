@@ -8,7 +8,8 @@
 
 #include <cmocka.h>
 
-#define MATCH(match) "{hosts: [a.com], http: [{match: [{" match "}], route: [{destination: {host: a}}]}]}"
+#define MATCH(match)                                                                               \
+    "{hosts: [a.com], http: [{match: [{" match "}], route: [{destination: {host: a}}]}]}"
 #define AT "spec.http[0].match[0]"
 #define DEST "route: [{destination: {host: a}}]"
 
@@ -36,8 +37,8 @@ static void rules(void **state)
         { "RL-48", MATCH("uri: {regex: '*'}"), FINDING_ROUTE_REGEX, AT ".uri", NULL },
         { "RL-48", MATCH("uri: {regex: '(?=a)'}"), FINDING_ROUTE_REGEX, NULL, NULL },
         { "RL-48", MATCH("uri: {regex: '(a)\\1'}"), FINDING_ROUTE_REGEX, NULL, NULL },
-        { "RL-48", MATCH("headers: {x: {regex: '[a'}}"), FINDING_ROUTE_REGEX,
-          AT ".headers[\"x\"]", NULL },
+        { "RL-48", MATCH("headers: {x: {regex: '[a'}}"), FINDING_ROUTE_REGEX, AT ".headers[\"x\"]",
+          NULL },
         { "RL-48", MATCH("uri: {regex: '(?i)/a/.*'}"), CONFIG_CASE_CLEAN, NULL, NULL },
         { "RL-49", MATCH("headers: {'a b': {exact: c}}"), FINDING_ROUTE_MATCH,
           AT ".headers[\"a b\"]", "this is no header name" },
@@ -56,20 +57,23 @@ static void rules(void **state)
           NULL },
         { "HT-33", MATCH("sourceLabels: {a: 'b c'}"), FINDING_FIELD_VALUE,
           AT ".sourceLabels[\"a\"]", NULL },
-        { "HT-33", MATCH("port: 80, gateways: [mesh], sourceNamespace: a, sourceLabels: {a: b}, "
-                         "statPrefix: s, name: n, ignoreUriCase: true"),
+        { "HT-33",
+          MATCH("port: 80, gateways: [mesh], sourceNamespace: a, sourceLabels: {a: b}, "
+                "statPrefix: s, name: n, ignoreUriCase: true"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         /* unreachable */
         { "SN-61 SN-74", "{hosts: [a.com], http: [{" DEST "}, {" DEST "}]}",
           FINDING_ROUTE_UNREACHABLE, "spec.http[1]", "http[0] takes every request" },
-        { "SN-61", "{hosts: [a.com], http: [{match: [{uri: {exact: /}}, {uri: {prefix: /}}], " DEST
-                   "}, {" DEST "}]}",
+        { "SN-61",
+          "{hosts: [a.com], http: [{match: [{uri: {exact: /}}, {uri: {prefix: /}}], " DEST
+          "}, {" DEST "}]}",
           FINDING_ROUTE_UNREACHABLE, NULL, NULL },
-        { "SN-61", "{hosts: [a.com], http: [{match: [{uri: {regex: '.*'}}], " DEST "}, {" DEST
-                   "}]}",
+        { "SN-61",
+          "{hosts: [a.com], http: [{match: [{uri: {regex: '.*'}}], " DEST "}, {" DEST "}]}",
           FINDING_ROUTE_UNREACHABLE, NULL, NULL },
-        { "SN-61", "{hosts: [a.com], http: [{match: [{uri: {prefix: /}, headers: {x: {}}}], " DEST
-                   "}, {" DEST "}]}",
+        { "SN-61",
+          "{hosts: [a.com], http: [{match: [{uri: {prefix: /}, headers: {x: {}}}], " DEST
+          "}, {" DEST "}]}",
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "SN-61 SN-62", "{hosts: [a.com], http: [{match: [{port: 80}], " DEST "}, {" DEST "}]}",
           CONFIG_CASE_CLEAN, NULL, NULL },

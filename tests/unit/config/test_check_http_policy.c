@@ -36,10 +36,12 @@ static void rules(void **state)
           NULL },
         { "HT-97", HTTP("retries: {attempts: 1, retryOn: '0503'}"), FINDING_ROUTE_RETRIES, NULL,
           NULL },
-        { "HT-97", HTTP("retries: {attempts: 2, perTryTimeout: 2s, retryOn: "
-                        "'503,gateway-error,connect-failure,refused-stream,unavailable,429'}"),
+        { "HT-97",
+          HTTP("retries: {attempts: 2, perTryTimeout: 2s, retryOn: "
+               "'503,gateway-error,connect-failure,refused-stream,unavailable,429'}"),
           CONFIG_CASE_CLEAN, NULL, NULL },
-        { "HT-110", HTTP("fault: {}"), FINDING_ROUTE_FAULT, AT ".fault", "an abort and/or a delay" },
+        { "HT-110", HTTP("fault: {}"), FINDING_ROUTE_FAULT, AT ".fault",
+          "an abort and/or a delay" },
         { "HT-110", HTTP("fault: {delay: {exponentialDelay: 1s}}"), FINDING_ROUTE_FAULT,
           AT ".fault.delay.exponentialDelay", NULL },
         { "HT-110", HTTP("fault: {abort: {http2Error: X}}"), FINDING_ROUTE_FAULT,
@@ -57,8 +59,9 @@ static void rules(void **state)
           AT ".fault.delay.percent", NULL },
         { "RL-45", HTTP("fault: {delay: {fixedDelay: 0s}}"), FINDING_ROUTE_FAULT,
           AT ".fault.delay.fixedDelay", NULL },
-        { "HT-110", HTTP("fault: {delay: {fixedDelay: 7s, percentage: {value: 100}}, abort: "
-                         "{grpcStatus: UNAVAILABLE, percentage: {value: 0.5}}}"),
+        { "HT-110",
+          HTTP("fault: {delay: {fixedDelay: 7s, percentage: {value: 100}}, abort: "
+               "{grpcStatus: UNAVAILABLE, percentage: {value: 0.5}}}"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "HT-4", HTTP("mirror: {host: b}, mirrors: [{destination: {host: c}}]"),
           FINDING_ROUTE_MIRROR, AT ".mirrors", NULL },
@@ -90,9 +93,10 @@ static void rules(void **state)
         { "HT-138", HTTP("corsPolicy: {maxAge: -1s}"), FINDING_ROUTE_CORS, NULL, NULL },
         { "HT-138", HTTP("corsPolicy: {unmatchedPreflights: MAYBE}"), FINDING_FIELD_ENUM, NULL,
           NULL },
-        { "HT-138", HTTP("corsPolicy: {allowOrigin: ['*'], allowOrigins: [{exact: 'https://a'}], "
-                         "allowMethods: [GET, '*'], allowHeaders: ['*', x-a], maxAge: 0s, "
-                         "allowCredentials: false, unmatchedPreflights: IGNORE}"),
+        { "HT-138",
+          HTTP("corsPolicy: {allowOrigin: ['*'], allowOrigins: [{exact: 'https://a'}], "
+               "allowMethods: [GET, '*'], allowHeaders: ['*', x-a], maxAge: 0s, "
+               "allowCredentials: false, unmatchedPreflights: IGNORE}"),
           CONFIG_CASE_CLEAN, NULL, NULL },
     };
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #define TLS(settings)                                                                              \
-    "{servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: {" settings  \
+    "{servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: {" settings \
     "}}]}"
 #define FIELD_AT "spec.servers[0].tls"
 #define DIGEST "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
@@ -22,8 +22,9 @@ static void rules(void **state)
           FINDING_TLS_SOURCE, FIELD_AT, "only one of credential_name, credential_names" },
         { "TL-1", TLS("mode: SIMPLE, credentialName: c, credentialNames: [d]"), FINDING_TLS_SOURCE,
           NULL, NULL },
-        { "TL-1", TLS("mode: MUTUAL, credentialNames: [d], tlsCertificates: [{serverCertificate: "
-                      "/c, privateKey: /k}]"),
+        { "TL-1",
+          TLS("mode: MUTUAL, credentialNames: [d], tlsCertificates: [{serverCertificate: "
+              "/c, privateKey: /k}]"),
           FINDING_TLS_SOURCE, NULL, NULL },
         { "TL-1", TLS("mode: SIMPLE, credentialNames: ['']"), FINDING_TLS_SOURCE,
           FIELD_AT ".credentialNames[0]", NULL },
@@ -34,16 +35,16 @@ static void rules(void **state)
           NULL, NULL },
         { "TL-1", TLS("mode: SIMPLE, tlsCertificates: [{serverCertificate: /c, privateKey: /k}]"),
           CONFIG_CASE_CLEAN, NULL, NULL },
-        { "TL-2", TLS("mode: MUTUAL, serverCertificate: /c, privateKey: /k"),
-          FINDING_TLS_CLIENT_CA, FIELD_AT ".caCertificates",
-          "MUTUAL TLS requires a client CA bundle" },
+        { "TL-2", TLS("mode: MUTUAL, serverCertificate: /c, privateKey: /k"), FINDING_TLS_CLIENT_CA,
+          FIELD_AT ".caCertificates", "MUTUAL TLS requires a client CA bundle" },
         { "TL-2", TLS("mode: OPTIONAL_MUTUAL, serverCertificate: /c, privateKey: /k"),
           FINDING_TLS_CLIENT_CA, NULL, "MUTUAL TLS requires a client CA bundle" },
         { "TL-2", TLS("mode: MUTUAL, serverCertificate: /c, privateKey: /k, caCertificates: /a"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "TL-2", TLS("mode: MUTUAL, credentialName: c"), CONFIG_CASE_CLEAN, NULL, NULL },
-        { "TL-17", TLS("mode: MUTUAL, serverCertificate: /c, privateKey: /k, "
-                       "caCertCredentialName: ca"),
+        { "TL-17",
+          TLS("mode: MUTUAL, serverCertificate: /c, privateKey: /k, "
+              "caCertCredentialName: ca"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "TL-3", TLS("mode: SIMPLE, privateKey: /k"), FINDING_TLS_FILES,
           FIELD_AT ".serverCertificate", "SIMPLE TLS requires a server certificate" },
@@ -56,9 +57,10 @@ static void rules(void **state)
           FINDING_TLS_FILES, FIELD_AT ".tlsCertificates[0].privateKey", NULL },
         { "TL-3", TLS("mode: SIMPLE, tlsCertificates: [{privateKey: /k}]"), FINDING_TLS_FILES,
           FIELD_AT ".tlsCertificates[0].serverCertificate", NULL },
-        { "TL-3", TLS("mode: SIMPLE, tlsCertificates: [{serverCertificate: /c, privateKey: /k}, "
-                      "{serverCertificate: /c, privateKey: /k}, {serverCertificate: /c, "
-                      "privateKey: /k}]"),
+        { "TL-3",
+          TLS("mode: SIMPLE, tlsCertificates: [{serverCertificate: /c, privateKey: /k}, "
+              "{serverCertificate: /c, privateKey: /k}, {serverCertificate: /c, "
+              "privateKey: /k}]"),
           FINDING_TLS_CERTIFICATE_COUNT, NULL, NULL },
         { "TL-25", TLS("mode: SIMPLE, credentialNames: [a, b, c]"), FINDING_TLS_CERTIFICATE_COUNT,
           NULL, NULL },
@@ -87,8 +89,9 @@ static void rules(void **state)
           FIELD_AT ".caCrl", "CRL is not supported with credentialName" },
         { "TL-6", TLS("mode: SIMPLE, serverCertificate: /c, privateKey: /k, caCrl: /r"),
           FINDING_TLS_CRL, NULL, "CRL is not supported with SIMPLE TLS" },
-        { "TL-6", TLS("mode: MUTUAL, serverCertificate: /c, privateKey: /k, caCertificates: /a, "
-                      "caCrl: /r"),
+        { "TL-6",
+          TLS("mode: MUTUAL, serverCertificate: /c, privateKey: /k, caCertificates: /a, "
+              "caCrl: /r"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "TL-13 TL-15", TLS("mode: SIMPLE, credentialName: c, subjectAltNames: [a]"),
           FINDING_TLS_UNUSED_FIELD, FIELD_AT ".subjectAltNames", NULL },
@@ -104,21 +107,25 @@ static void rules(void **state)
           FINDING_TLS_PIN, FIELD_AT ".verifyCertificateHash[0]", NULL },
         { "TL-14", TLS("mode: MUTUAL, credentialName: c, verifyCertificateHash: [xyz]"),
           FINDING_TLS_PIN, NULL, NULL },
-        { "TL-14", TLS("mode: MUTUAL, credentialName: c, verifyCertificateSpki: ['" DIGEST
-                       "'], verifyCertificateHash: [" HEX64 "]"),
+        { "TL-14",
+          TLS("mode: MUTUAL, credentialName: c, verifyCertificateSpki: ['" DIGEST
+              "'], verifyCertificateHash: [" HEX64 "]"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "TL-40", TLS("mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_4"),
           FINDING_FIELD_ENUM, FIELD_AT ".minProtocolVersion", NULL },
-        { "TL-40", TLS("mode: SIMPLE, credentialName: c, minProtocolVersion: TLS_AUTO, "
-                       "maxProtocolVersion: 4"),
+        { "TL-40",
+          TLS("mode: SIMPLE, credentialName: c, minProtocolVersion: TLS_AUTO, "
+              "maxProtocolVersion: 4"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "TL-41", TLS("mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_0"),
           FINDING_TLS_OLD_VERSION, FIELD_AT ".minProtocolVersion", NULL },
-        { "TL-41", TLS("mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_1, "
-                       "cipherSuites: [ECDHE-RSA-AES128-SHA]"),
+        { "TL-41",
+          TLS("mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_1, "
+              "cipherSuites: [ECDHE-RSA-AES128-SHA]"),
           CONFIG_CASE_CLEAN, NULL, NULL },
-        { "TL-42", TLS("mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_3, "
-                       "maxProtocolVersion: TLSV1_2"),
+        { "TL-42",
+          TLS("mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_3, "
+              "maxProtocolVersion: TLSV1_2"),
           FINDING_TLS_VERSION_RANGE, FIELD_AT ".maxProtocolVersion", NULL },
         { "TL-42", TLS("mode: SIMPLE, credentialName: c, maxProtocolVersion: TLSV1_1"),
           FINDING_TLS_VERSION_RANGE, NULL, "which is TLSV1_2 unless" },

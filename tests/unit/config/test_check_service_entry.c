@@ -18,8 +18,7 @@ static void service_entries(void **state)
     static const struct config_case rows[] = {
         { "SV-30", "{resolution: DNS, " PORTS "}", FINDING_SERVICE_ENTRY_HOST, "spec.hosts",
           "at least one host" },
-        { "SV-30", "{hosts: ['*'], " PORTS "}", FINDING_SERVICE_ENTRY_HOST, "spec.hosts[0]",
-          NULL },
+        { "SV-30", "{hosts: ['*'], " PORTS "}", FINDING_SERVICE_ENTRY_HOST, "spec.hosts[0]", NULL },
         { "SV-30", "{hosts: [a..b], " PORTS "}", FINDING_SERVICE_ENTRY_HOST, NULL, NULL },
         { "SV-30", "{hosts: [a.com, A.com], " PORTS "}", FINDING_SERVICE_ENTRY_HOST,
           "spec.hosts[1]", "given twice" },
@@ -32,16 +31,19 @@ static void service_entries(void **state)
           FINDING_SERVICE_ENTRY_PORT, "spec.ports[0].number", NULL },
         { "SV-31", "{hosts: [a.com], ports: [{number: 1, protocol: HTTP}]}",
           FINDING_SERVICE_ENTRY_PORT, "spec.ports[0].name", NULL },
-        { "SV-31", "{hosts: [a.com], ports: [{number: 1, name: a, protocol: HTTP, targetPort: "
-                   "65536}]}",
+        { "SV-31",
+          "{hosts: [a.com], ports: [{number: 1, name: a, protocol: HTTP, targetPort: "
+          "65536}]}",
           FINDING_SERVICE_ENTRY_PORT, "spec.ports[0].targetPort", NULL },
         { "SV-41", "{hosts: [a.com], ports: [{number: 1, name: a, protocol: QUIC}]}",
           FINDING_SERVICE_ENTRY_PORT, "spec.ports[0].protocol", NULL },
-        { "SV-31", "{hosts: [a.com], ports: [{number: 1, name: a, protocol: HTTP}, {number: 2, "
-                   "name: a, protocol: HTTP}]}",
+        { "SV-31",
+          "{hosts: [a.com], ports: [{number: 1, name: a, protocol: HTTP}, {number: 2, "
+          "name: a, protocol: HTTP}]}",
           FINDING_SERVICE_ENTRY_PORT, "spec.ports[1].name", "used twice" },
-        { "SV-31", "{hosts: [a.com], ports: [{number: 1, name: a, protocol: HTTP}, {number: 1, "
-                   "name: b, protocol: HTTP}]}",
+        { "SV-31",
+          "{hosts: [a.com], ports: [{number: 1, name: a, protocol: HTTP}, {number: 1, "
+          "name: b, protocol: HTTP}]}",
           FINDING_SERVICE_ENTRY_PORT, "spec.ports[1].number", "used twice" },
         { "RL-28", "{hosts: [a.com], ports: [null]}", FINDING_FIELD_NULL, "spec.ports[0]", NULL },
         { "SV-31", "{hosts: [a.com], addresses: [x], " PORTS "}", FINDING_SERVICE_ENTRY_ADDRESS,
@@ -67,9 +69,10 @@ static void service_entries(void **state)
         { "SV-31", STATIC("endpoints: [{address: 1.1.1.1, ports: {http: 0}}]"),
           FINDING_SERVICE_ENTRY_ENDPOINT, "spec.endpoints[0].ports[\"http\"]", NULL },
         { "SV-31", STATIC("endpoints: []"), FINDING_SERVICE_ENTRY_EMPTY, NULL, NULL },
-        { "SV-31 SV-37", STATIC("endpoints: [{address: 1.1.1.1, ports: {http: 8080}, labels: {v: "
-                                "a}, weight: 2, locality: r/z, network: n, serviceAccount: s}, "
-                                "{address: 'unix:///run/x'}, {address: '::1'}]"),
+        { "SV-31 SV-37",
+          STATIC("endpoints: [{address: 1.1.1.1, ports: {http: 8080}, labels: {v: "
+                 "a}, weight: 2, locality: r/z, network: n, serviceAccount: s}, "
+                 "{address: 'unix:///run/x'}, {address: '::1'}]"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "SV-31", "{hosts: ['*.a.com'], resolution: DNS, " PORTS "}",
           FINDING_SERVICE_ENTRY_RESOLUTION, "spec.hosts[0]", "must be FQDN" },
@@ -77,8 +80,9 @@ static void service_entries(void **state)
           "spec.endpoints[0].address", NULL },
         { "SV-35", DNS("endpoints: [{address: B.com}, {address: 1.1.1.1}]"), CONFIG_CASE_CLEAN,
           NULL, NULL },
-        { "SV-31 SV-36", "{hosts: [a.com], resolution: DNS_ROUND_ROBIN, endpoints: [{address: "
-                         "b.com}, {address: c.com}], " PORTS "}",
+        { "SV-31 SV-36",
+          "{hosts: [a.com], resolution: DNS_ROUND_ROBIN, endpoints: [{address: "
+          "b.com}, {address: c.com}], " PORTS "}",
           FINDING_SERVICE_ENTRY_RESOLUTION, "spec.endpoints", NULL },
         { "SV-36", "{hosts: [a.com], resolution: DNS_ROUND_ROBIN, " PORTS "}", CONFIG_CASE_CLEAN,
           NULL, NULL },

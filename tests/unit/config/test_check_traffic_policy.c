@@ -22,13 +22,14 @@ static void rules(void **state)
         { "DR-20", POLICY(""), FINDING_POLICY_EMPTY, AT, "at least one field" },
         { "DR-20", POLICY("portLevelSettings: [{tls: {mode: SIMPLE}}]"), FINDING_POLICY_PORT,
           AT ".portLevelSettings[0].port", NULL },
-        { "DR-20", POLICY("portLevelSettings: [{port: {number: 0}, tls: {}}]"),
-          FINDING_POLICY_PORT, AT ".portLevelSettings[0].port.number", NULL },
+        { "DR-20", POLICY("portLevelSettings: [{port: {number: 0}, tls: {}}]"), FINDING_POLICY_PORT,
+          AT ".portLevelSettings[0].port.number", NULL },
         { "DR-20", POLICY("portLevelSettings: [{port: {number: 80}}]"), FINDING_POLICY_EMPTY,
           AT ".portLevelSettings[0]", NULL },
         { "DR-20", POLICY("portLevelSettings: [null]"), FINDING_FIELD_NULL, NULL, NULL },
-        { "DR-20 DR-10", POLICY("portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: "
-                                "RANDOM}}]"),
+        { "DR-20 DR-10",
+          POLICY("portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: "
+                 "RANDOM}}]"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "DR-21", POLICY("connectionPool: {}"), FINDING_POLICY_CONNECTION_POOL,
           AT ".connectionPool", NULL },
@@ -41,8 +42,9 @@ static void rules(void **state)
         { "DR-21", TCP("tcpKeepalive: {time: 0s}"), FINDING_POLICY_CONNECTION_POOL, NULL, NULL },
         { "DR-21", TCP("tcpKeepalive: {interval: 1us}"), FINDING_POLICY_CONNECTION_POOL, NULL,
           NULL },
-        { "DR-21", TCP("idleTimeout: 0s, connectTimeout: 1s, maxConnections: 0, tcpKeepalive: "
-                       "{probes: 3, time: 7200s, interval: 75s}"),
+        { "DR-21",
+          TCP("idleTimeout: 0s, connectTimeout: 1s, maxConnections: 0, tcpKeepalive: "
+              "{probes: 3, time: 7200s, interval: 75s}"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "DR-21", HTTP("idleTimeout: 0s"), FINDING_POLICY_CONNECTION_POOL,
           AT ".connectionPool.http.idleTimeout", NULL },
@@ -64,24 +66,26 @@ static void rules(void **state)
         { "DR-22", OUTLIER("maxEjectionPercent: 101"), FINDING_POLICY_OUTLIER,
           AT ".outlierDetection.maxEjectionPercent", NULL },
         { "DR-22", OUTLIER("minHealthPercent: -1"), FINDING_POLICY_OUTLIER, NULL, NULL },
-        { "DR-22", OUTLIER("interval: 0s"), FINDING_POLICY_OUTLIER,
-          AT ".outlierDetection.interval", NULL },
+        { "DR-22", OUTLIER("interval: 0s"), FINDING_POLICY_OUTLIER, AT ".outlierDetection.interval",
+          NULL },
         { "DR-22", OUTLIER("baseEjectionTime: 1us"), FINDING_POLICY_OUTLIER, NULL, NULL },
         { "DR-22", OUTLIER("consecutiveLocalOriginFailures: 1"), FINDING_POLICY_OUTLIER, NULL,
           "split external local origin errors" },
         { "DR-22", OUTLIER("consecutiveErrors: 5"), FINDING_FIELD_DEPRECATED,
           AT ".outlierDetection.consecutiveErrors", NULL },
-        { "DR-22 DR-91", OUTLIER("splitExternalLocalOriginErrors: true, "
-                                 "consecutiveLocalOriginFailures: 2, consecutive5xxErrors: 0, "
-                                 "consecutiveGatewayErrors: 3, interval: 1s, maxEjectionPercent: "
-                                 "100, outlierDetectionHttpErrorCodes: [500]"),
+        { "DR-22 DR-91",
+          OUTLIER("splitExternalLocalOriginErrors: true, "
+                  "consecutiveLocalOriginFailures: 2, consecutive5xxErrors: 0, "
+                  "consecutiveGatewayErrors: 3, interval: 1s, maxEjectionPercent: "
+                  "100, outlierDetectionHttpErrorCodes: [500]"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "DR-23", LB("consistentHash: {httpCookie: {}}"), FINDING_POLICY_LOAD_BALANCER,
           AT ".loadBalancer.consistentHash.httpCookie.name", NULL },
         { "DR-23", LB("consistentHash: {httpCookie: {name: c, attributes: [{value: x}]}}"),
           FINDING_POLICY_LOAD_BALANCER, NULL, "needs a name" },
-        { "DR-23", LB("consistentHash: {httpCookie: {name: c, attributes: [{name: x}, {name: "
-                      "x}]}}"),
+        { "DR-23",
+          LB("consistentHash: {httpCookie: {name: c, attributes: [{name: x}, {name: "
+             "x}]}}"),
           FINDING_POLICY_LOAD_BALANCER, NULL, "duplicate attribute" },
         { "DR-23", LB("consistentHash: {httpHeaderName: 'a b'}"), FINDING_POLICY_LOAD_BALANCER,
           NULL, NULL },
@@ -96,8 +100,9 @@ static void rules(void **state)
           "must be a prime" },
         { "DR-23", LB("consistentHash: {useSourceIp: true, maglev: {tableSize: 5000011}}"),
           FINDING_POLICY_LOAD_BALANCER, NULL, "less than 5000011" },
-        { "DR-23", LB("consistentHash: {httpCookie: {name: c, ttl: 0s, attributes: [{name: "
-                      "SameSite, value: Lax}]}, maglev: {tableSize: 65537}}"),
+        { "DR-23",
+          LB("consistentHash: {httpCookie: {name: c, ttl: 0s, attributes: [{name: "
+             "SameSite, value: Lax}]}, maglev: {tableSize: 65537}}"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "DR-23", LB("localityLbSetting: {}, zoneAwareLbSetting: {enabled: true}"),
           FINDING_POLICY_LOCALITY, AT ".loadBalancer.zoneAwareLbSetting", NULL },
@@ -105,17 +110,19 @@ static void rules(void **state)
           FINDING_POLICY_LOCALITY, NULL, "total locality weight 60 != 100" },
         { "DR-23", LB("localityLbSetting: {distribute: [{from: a, to: {b: 100, c: 0}}]}"),
           FINDING_POLICY_LOCALITY, NULL, "range [1, 100]" },
-        { "DR-23", LB("localityLbSetting: {distribute: [{to: {b: 100}}]}"),
-          FINDING_POLICY_LOCALITY, NULL, "from is required" },
-        { "DR-23", LB("localityLbSetting: {failover: [{from: a, to: a}]}"),
-          FINDING_POLICY_LOCALITY, NULL, "different regions" },
-        { "DR-23", LB("localityLbSetting: {distribute: [{from: a, to: {b: 100}}], failover: "
-                      "[{from: a, to: b}]}"),
+        { "DR-23", LB("localityLbSetting: {distribute: [{to: {b: 100}}]}"), FINDING_POLICY_LOCALITY,
+          NULL, "from is required" },
+        { "DR-23", LB("localityLbSetting: {failover: [{from: a, to: a}]}"), FINDING_POLICY_LOCALITY,
+          NULL, "different regions" },
+        { "DR-23",
+          LB("localityLbSetting: {distribute: [{from: a, to: {b: 100}}], failover: "
+             "[{from: a, to: b}]}"),
           FINDING_POLICY_LOCALITY, NULL, "can not simultaneously" },
         { "DR-23", LB("localityLbSetting: {failover: [{from: a, to: b}]}"), FINDING_POLICY_FAILOVER,
           NULL, NULL },
-        { "DR-23", POLICY("outlierDetection: {}, loadBalancer: {localityLbSetting: {failover: "
-                          "[{from: a, to: b}], enabled: true}}"),
+        { "DR-23",
+          POLICY("outlierDetection: {}, loadBalancer: {localityLbSetting: {failover: "
+                 "[{from: a, to: b}], enabled: true}}"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "DR-23", LB("warmup: {}"), FINDING_POLICY_LOAD_BALANCER,
           AT ".loadBalancer.warmup.duration", NULL },
@@ -124,8 +131,9 @@ static void rules(void **state)
         { "DR-23", LB("warmup: {duration: 1s, aggression: 0}"), FINDING_POLICY_LOAD_BALANCER, NULL,
           NULL },
         { "DR-23", LB("warmupDurationSecs: 0s"), FINDING_POLICY_LOAD_BALANCER, NULL, NULL },
-        { "DR-23 DR-35", LB("simple: LEAST_CONN, warmup: {duration: 60s, minimumPercent: 10, "
-                            "aggression: 1.5}"),
+        { "DR-23 DR-35",
+          LB("simple: LEAST_CONN, warmup: {duration: 60s, minimumPercent: 10, "
+             "aggression: 1.5}"),
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "DR-24", TLS("mode: MUTUAL"), FINDING_POLICY_TLS, AT ".tls.clientCertificate", NULL },
         { "DR-24", TLS("mode: MUTUAL, clientCertificate: /c"), FINDING_POLICY_TLS,

@@ -43,12 +43,12 @@ static void rules(void **state)
           "spec.hosts[1]", NULL },
         { "SN-44 SN-52", "{hosts: ['*.foo.com', foo.com], " HTTP "}", CONFIG_CASE_CLEAN, NULL,
           NULL },
-        { "SN-40", "{hosts: [a.com], gateways: [a/b/c], " HTTP "}",
-          FINDING_VIRTUAL_SERVICE_GATEWAY, "spec.gateways[0]", "is no gateway" },
+        { "SN-40", "{hosts: [a.com], gateways: [a/b/c], " HTTP "}", FINDING_VIRTUAL_SERVICE_GATEWAY,
+          "spec.gateways[0]", "is no gateway" },
         { "SN-40", "{hosts: [a.com], gateways: ['/g'], " HTTP "}", FINDING_VIRTUAL_SERVICE_GATEWAY,
           NULL, NULL },
-        { "SN-40", "{hosts: [a.com], gateways: ['ns/'], " HTTP "}",
-          FINDING_VIRTUAL_SERVICE_GATEWAY, NULL, NULL },
+        { "SN-40", "{hosts: [a.com], gateways: ['ns/'], " HTTP "}", FINDING_VIRTUAL_SERVICE_GATEWAY,
+          NULL, NULL },
         { "SN-40", "{hosts: [a.com], gateways: [''], " HTTP "}", FINDING_VIRTUAL_SERVICE_GATEWAY,
           NULL, NULL },
         { "SN-40", "{hosts: [a.com], gateways: [gw.ns.svc.cluster.local], " HTTP "}",
@@ -81,22 +81,25 @@ static void rules(void **state)
           FINDING_TLS_ROUTE_IP, "spec.tls[0].match[0].sniHosts[0]", NULL },
         { "TT-1", "{hosts: ['*.com'], tls: [{match: [{sniHosts: ['x..com']}], " DEST "}]}",
           FINDING_TLS_ROUTE, NULL, "is no host name" },
-        { "TT-1", "{hosts: ['*.a.com'], tls: [{match: [{sniHosts: [b.A.com, '*.c.a.com'], port: "
-                  "443, gateways: [g]}], " DEST "}]}",
+        { "TT-1",
+          "{hosts: ['*.a.com'], tls: [{match: [{sniHosts: [b.A.com, '*.c.a.com'], port: "
+          "443, gateways: [g]}], " DEST "}]}",
           CONFIG_CASE_CLEAN, NULL, NULL },
-        { "TT-3", "{hosts: [a.com], tls: [{match: [{sniHosts: [a.com], destinationSubnets: [x]}], " DEST
-                  "}]}",
+        { "TT-3",
+          "{hosts: [a.com], tls: [{match: [{sniHosts: [a.com], destinationSubnets: [x]}], " DEST
+          "}]}",
           FINDING_TLS_ROUTE, "spec.tls[0].match[0].destinationSubnets[0]", NULL },
         { "TT-3", "{hosts: [a.com], tls: [{match: [{sniHosts: [a.com], port: 65536}], " DEST "}]}",
           FINDING_TLS_ROUTE, "spec.tls[0].match[0].port", NULL },
-        { "TT-3", "{hosts: [a.com], tls: [{match: [{sniHosts: [a.com], gateways: [a.b/c]}], " DEST
-                  "}]}",
+        { "TT-3",
+          "{hosts: [a.com], tls: [{match: [{sniHosts: [a.com], gateways: [a.b/c]}], " DEST "}]}",
           FINDING_VIRTUAL_SERVICE_GATEWAY, NULL, NULL },
-        { "TT-3", "{hosts: [a.com], tls: [{match: [{sniHosts: [a.com], sourceNamespace: a.b}], " DEST
-                  "}]}",
+        { "TT-3",
+          "{hosts: [a.com], tls: [{match: [{sniHosts: [a.com], sourceNamespace: a.b}], " DEST "}]}",
           FINDING_TLS_ROUTE, "spec.tls[0].match[0].sourceNamespace", NULL },
-        { "HT-5", "{hosts: [a.com], tls: [{match: [{sniHosts: [a.com]}], route: [{destination: "
-                  "{host: a}}, {destination: {host: b}}]}]}",
+        { "HT-5",
+          "{hosts: [a.com], tls: [{match: [{sniHosts: [a.com]}], route: [{destination: "
+          "{host: a}}, {destination: {host: b}}]}]}",
           FINDING_ROUTE_WEIGHT, "spec.tls[0].route", "total destination weight = 0" },
         { "HT-5", "{hosts: [a.com], tcp: [{route: [{destination: {host: a}, weight: -1}]}]}",
           FINDING_ROUTE_WEIGHT, "spec.tcp[0].route[0].weight", NULL },
@@ -105,8 +108,9 @@ static void rules(void **state)
           "spec.tcp[0].route", "TCP route is required" },
         { "TT-20", "{hosts: [a.com], tcp: [{match: [{sourceSubnet: x}], " DEST "}]}",
           FINDING_TCP_ROUTE, "spec.tcp[0].match[0].sourceSubnet", NULL },
-        { "TT-20", "{hosts: [a.com], tcp: [{match: [{sourceSubnet: 10.0.0.0/8, "
-                   "destinationSubnets: [10.0.0.1], sourceLabels: {a: b}}], " DEST "}]}",
+        { "TT-20",
+          "{hosts: [a.com], tcp: [{match: [{sourceSubnet: 10.0.0.0/8, "
+          "destinationSubnets: [10.0.0.1], sourceLabels: {a: b}}], " DEST "}]}",
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "TT-20", "{hosts: [a.com], tcp: [{match: [{sniHosts: [a.com]}], " DEST "}]}",
           FINDING_FIELD_UNKNOWN, NULL, NULL },

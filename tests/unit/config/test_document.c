@@ -177,8 +177,9 @@ static void earlier_documents_survive_a_syntax_error(void **state)
 
 static void nodes_have_places_and_styles(void **state)
 {
-    struct parsed parsed = parse(STR("top:\n  plain: yes\n  quoted: \"yes\"\n  tagged: !!str yes\n"
-                                     "  block: |\n    two\n    lines\n  list:\n  - one\n  - two\n"));
+    struct parsed parsed =
+        parse(STR("top:\n  plain: yes\n  quoted: \"yes\"\n  tagged: !!str yes\n"
+                  "  block: |\n    two\n    lines\n  list:\n  - one\n  - two\n"));
     const struct node *top = document_find(parsed.document.root, STR("top"));
     const struct node *plain = document_find(top, STR("plain"));
     const struct node *list = document_find(top, STR("list"));

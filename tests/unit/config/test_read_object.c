@@ -195,12 +195,9 @@ static void namespaces_have_a_default(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_no_object),
-        cmocka_unit_test(kinds_of_others),
-        cmocka_unit_test(a_misspelt_kind_gets_a_hint),
-        cmocka_unit_test(all_versions_of_istio_load),
-        cmocka_unit_test(lists_are_expanded),
-        cmocka_unit_test(namespaces_have_a_default),
+        cmocka_unit_test(what_is_no_object),           cmocka_unit_test(kinds_of_others),
+        cmocka_unit_test(a_misspelt_kind_gets_a_hint), cmocka_unit_test(all_versions_of_istio_load),
+        cmocka_unit_test(lists_are_expanded),          cmocka_unit_test(namespaces_have_a_default),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,8 @@
 #include <cmocka.h>
 
 #define HTTP_SERVER "servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']"
-#define HTTPS_SERVER "servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: "
+#define HTTPS_SERVER                                                                               \
+    "servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: "
 #define ROUTE "route: [{destination: {host: a}}]"
 
 static void fields_of_gateways(void **state)
@@ -37,14 +38,14 @@ static void fields_of_gateways(void **state)
           NULL, NULL },
         { "RL-20", "{" HTTPS_SERVER "{mode: SIMPLE, credential_name: x, credentialName: x}}]}",
           FINDING_FIELD_TWICE, "spec.servers[0].tls", "credentialName is given in both spellings" },
-        { "RL-20", "{" HTTPS_SERVER "{mode: SIMPLE, credential_name_: x}}]}",
-          FINDING_FIELD_UNKNOWN, NULL, NULL },
-        { "RL-20", "{" HTTPS_SERVER "{mode: SIMPLE, credential_Name: x}}]}",
-          FINDING_FIELD_UNKNOWN, NULL, NULL },
+        { "RL-20", "{" HTTPS_SERVER "{mode: SIMPLE, credential_name_: x}}]}", FINDING_FIELD_UNKNOWN,
+          NULL, NULL },
+        { "RL-20", "{" HTTPS_SERVER "{mode: SIMPLE, credential_Name: x}}]}", FINDING_FIELD_UNKNOWN,
+          NULL, NULL },
         { "RL-21", "{" HTTPS_SERVER "{mode: simple, credentialName: x}}]}", FINDING_FIELD_ENUM,
           "spec.servers[0].tls.mode", "simple is none of PASSTHROUGH, SIMPLE, MUTUAL" },
-        { "RL-21", "{" HTTPS_SERVER "{mode: '1', credentialName: x}}]}", FINDING_FIELD_ENUM,
-          NULL, NULL },
+        { "RL-21", "{" HTTPS_SERVER "{mode: '1', credentialName: x}}]}", FINDING_FIELD_ENUM, NULL,
+          NULL },
         { "RL-21", "{" HTTPS_SERVER "{mode: [SIMPLE]}}]}", FINDING_FIELD_TYPE, NULL, NULL },
         { "RL-21", "{" HTTPS_SERVER "{mode: 1, credentialName: x}}]}", CONFIG_CASE_CLEAN, NULL,
           NULL },
@@ -79,33 +80,36 @@ static void fields_of_gateways(void **state)
 static void fields_of_virtual_services(void **state)
 {
     static const struct config_case rows[] = {
-        { "RL-22", "{hosts: [a.com], http: [{timeout: 1m30s, " ROUTE "}]}", CONFIG_CASE_CLEAN,
-          NULL, NULL },
+        { "RL-22", "{hosts: [a.com], http: [{timeout: 1m30s, " ROUTE "}]}", CONFIG_CASE_CLEAN, NULL,
+          NULL },
         { "RL-22", "{hosts: [a.com], http: [{timeout: '0.250s', " ROUTE "}]}", CONFIG_CASE_CLEAN,
           NULL, NULL },
         { "RL-22", "{hosts: [a.com], http: [{timeout: 5, " ROUTE "}]}", FINDING_FIELD_DURATION,
           "spec.http[0].timeout", "5 is not a duration" },
         { "RL-22", "{hosts: [a.com], http: [{timeout: {seconds: 5}, " ROUTE "}]}",
           FINDING_FIELD_TYPE, NULL, "expected a duration" },
-        { "RL-24", "{hosts: [a.com], http: [{fault: {abort: {httpStatus: 500, percentage: 5}}, " ROUTE
-                   "}]}",
+        { "RL-24",
+          "{hosts: [a.com], http: [{fault: {abort: {httpStatus: 500, percentage: 5}}, " ROUTE "}]}",
           FINDING_FIELD_TYPE, "spec.http[0].fault.abort.percentage",
           "expected a mapping, found an integer" },
-        { "RL-24", "{hosts: [a.com], http: [{fault: {abort: {httpStatus: 500, percentage: {value: "
-                   "0.1}}}, " ROUTE "}]}",
+        { "RL-24",
+          "{hosts: [a.com], http: [{fault: {abort: {httpStatus: 500, percentage: {value: "
+          "0.1}}}, " ROUTE "}]}",
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "RL-24", "{hosts: [a.com], http: [{mirrorPercentage: {value: much}, " ROUTE "}]}",
           FINDING_FIELD_TYPE, "spec.http[0].mirrorPercentage.value", "expected a number" },
         { "RL-25", "{hosts: [a.com], http: [{match: [{uri: {prefix: /, exact: /a}}], " ROUTE "}]}",
           FINDING_FIELD_ONEOF, "spec.http[0].match[0].uri", "exactly one of exact, prefix, regex" },
-        { "RL-25", "{hosts: [a.com], http: [{redirect: {port: 80, derivePort: FROM_REQUEST_PORT}}]}",
+        { "RL-25",
+          "{hosts: [a.com], http: [{redirect: {port: 80, derivePort: FROM_REQUEST_PORT}}]}",
           FINDING_FIELD_ONEOF, "spec.http[0].redirect", "only one of port and derivePort" },
         { "RL-25", "{hosts: [a.com], http: [{match: [{uri: {Prefix: /}}], " ROUTE "}]}",
           FINDING_FIELD_ONEOF, NULL, "Prefix is no way to match" },
         { "RL-25", "{hosts: [a.com], http: [{match: [{uri: /a}], " ROUTE "}]}", FINDING_FIELD_TYPE,
           "spec.http[0].match[0].uri", "expected a mapping" },
-        { "RL-25", "{hosts: [a.com], http: [{directResponse: {status: 200, body: {string: a, "
-                   "bytes: YQ==}}}]}",
+        { "RL-25",
+          "{hosts: [a.com], http: [{directResponse: {status: 200, body: {string: a, "
+          "bytes: YQ==}}}]}",
           FINDING_FIELD_ONEOF, "spec.http[0].directResponse.body", NULL },
         { "RL-27", "{hosts: [a.com], http: [{directResponse: {status: 200, body: {bytes: '%'}}}]}",
           FINDING_FIELD_TYPE, "spec.http[0].directResponse.body.bytes", "expected base64" },
@@ -116,8 +120,9 @@ static void fields_of_virtual_services(void **state)
           "spec.http[0].mirrors[0]", NULL },
         { "RL-28", "{hosts: [a.com], http: [{corsPolicy: {allowOrigins: [null]}, " ROUTE "}]}",
           FINDING_FIELD_NULL, "spec.http[0].corsPolicy.allowOrigins[0]", NULL },
-        { "RL-29", "{hosts: [a.com], http: [{match: [{headers: {x: {}}, queryParams: {y: {}}}], " ROUTE
-                   "}]}",
+        { "RL-29",
+          "{hosts: [a.com], http: [{match: [{headers: {x: {}}, queryParams: {y: {}}}], " ROUTE
+          "}]}",
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "RL-29", "{hosts: [a.com], http: [{match: [{headers: {x: null}}], " ROUTE "}]}",
           CONFIG_CASE_CLEAN, NULL, NULL },
@@ -132,15 +137,18 @@ static void fields_of_virtual_services(void **state)
 static void fields_of_destination_rules(void **state)
 {
     static const struct config_case rows[] = {
-        { "RL-25", "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, consistentHash: "
-                   "{useSourceIp: true}}}}",
+        { "RL-25",
+          "{host: a, trafficPolicy: {loadBalancer: {simple: RANDOM, consistentHash: "
+          "{useSourceIp: true}}}}",
           FINDING_FIELD_ONEOF, "spec.trafficPolicy.loadBalancer",
           "only one of simple and consistentHash" },
-        { "RL-25", "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true, "
-                   "ringHash: {}, maglev: {tableSize: 7}}}}}",
+        { "RL-25",
+          "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true, "
+          "ringHash: {}, maglev: {tableSize: 7}}}}}",
           FINDING_FIELD_ONEOF, NULL, "only one of ringHash and maglev" },
-        { "RL-26", "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true, "
-                   "maglev: {tableSize: '65537'}}}}}",
+        { "RL-26",
+          "{host: a, trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true, "
+          "maglev: {tableSize: '65537'}}}}}",
           CONFIG_CASE_CLEAN, NULL, NULL },
         { "RL-20", "{host: a, trafficPolicy: {outlierDetection: {consecutive_5xx_errors: 3}}}",
           CONFIG_CASE_CLEAN, NULL, NULL },

@@ -76,7 +76,9 @@ static void objects_give_name_and_place(void **state)
 {
     struct report report;
     struct text text = { 0 };
-    struct object_meta meta = { .key = STR("Gateway a/b"), .file = STR("f.yaml"), .place = { 3, 1 } };
+    struct object_meta meta = { .key = STR("Gateway a/b"),
+                                .file = STR("f.yaml"),
+                                .place = { 3, 1 } };
     struct finding_at at = { .object = &meta, .field = "spec", .advice = "do this" };
 
     (void)state;

@@ -104,8 +104,8 @@ static void what_is_gone_is_deleted(void **state)
 static void a_broken_file_keeps_its_objects(void **state)
 {
     static const char *const broken[] = {
-        RULE("b", "zwei") "a: [\n",                       /* syntax: b was read before it */
-        RULE("b", "zwei") "kind: DestinationRule\n",      /* whose is it? */
+        RULE("b", "zwei") "a: [\n",                  /* syntax: b was read before it */
+        RULE("b", "zwei") "kind: DestinationRule\n", /* whose is it? */
         RULE("b", "zwei") "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
                           "metadata: {name: 1}\n",
     };
@@ -152,19 +152,19 @@ static void restore_puts_the_former_version_back(void **state)
     (void)state; /* RL-31 */
     config_case_open(&first, RULE("a", "one"), NULL);
     config_case_open(&second, RULE("a", "uno") RULE("b", "due") RULE("c", "tre"), first.set);
-    object = resource_set_restore(second.set, resource_set_find(second.set, RULE_KEY("a")),
-                                  first.set);
+    object =
+        resource_set_restore(second.set, resource_set_find(second.set, RULE_KEY("a")), first.set);
     assert_non_null(object);
     assert_str(host_of(&second, STR("a")), "one");
-    assert_null(resource_set_restore(second.set, resource_set_find(second.set, RULE_KEY("b")),
-                                     first.set));
+    assert_null(
+        resource_set_restore(second.set, resource_set_find(second.set, RULE_KEY("b")), first.set));
     assert_null(host_of(&second, STR("b")).ptr);
     assert_int_equal(resource_set_count(second.set, KIND_DESTINATION_RULE), 2);
     assert_str(resource_set_destination_rule(second.set, 1)->host, "tre");
     /* The former version itself: there is nothing before it. */
     assert_null(resource_set_restore(second.set, object, first.set));
-    assert_null(resource_set_restore(second.set, resource_set_find(second.set, RULE_KEY("c")),
-                                     NULL));
+    assert_null(
+        resource_set_restore(second.set, resource_set_find(second.set, RULE_KEY("c")), NULL));
     assert_int_equal(resource_set_count(second.set, KIND_DESTINATION_RULE), 0);
     assert_int_equal(second.set->refused_count, 4);
     config_case_close(&second);
@@ -184,8 +184,7 @@ static void long_names_are_found(void **state)
     }
     text_printf(&yaml, "apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\n", name.ptr);
     config_case_open(&load, yaml.ptr, NULL);
-    assert_non_null(
-        resource_set_find(load.set, KIND_POD, STR("default"), text_view(&name)));
+    assert_non_null(resource_set_find(load.set, KIND_POD, STR("default"), text_view(&name)));
     config_case_close(&load);
     text_cleanup(&yaml);
     text_cleanup(&name);

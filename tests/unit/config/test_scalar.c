@@ -14,18 +14,41 @@ static void types_are_those_of_yaml_1_1(void **state)
         const char *text;
         enum scalar_type type;
     } rows[] = {
-        { "", SCALAR_NULL },        { "~", SCALAR_NULL },       { "null", SCALAR_NULL },
-        { "Null", SCALAR_NULL },    { "nULL", SCALAR_STRING },  { "yes", SCALAR_BOOL },
-        { "No", SCALAR_BOOL },      { "ON", SCALAR_BOOL },      { "off", SCALAR_BOOL },
-        { "true", SCALAR_BOOL },    { "False", SCALAR_BOOL },   { "tRue", SCALAR_STRING },
-        { "y", SCALAR_STRING },     { "0", SCALAR_INT },        { "-17", SCALAR_INT },
-        { "+1", SCALAR_INT },       { "0x1F", SCALAR_INT },     { "0o17", SCALAR_INT },
-        { "017", SCALAR_INT },      { "0b11", SCALAR_INT },     { "1_000", SCALAR_INT },
-        { "089", SCALAR_FLOAT },    { "1.5", SCALAR_FLOAT },    { ".5", SCALAR_FLOAT },
-        { "1e3", SCALAR_FLOAT },    { "1.", SCALAR_FLOAT },     { "-.inf", SCALAR_FLOAT },
-        { ".nan", SCALAR_FLOAT },   { "1.2.3", SCALAR_STRING }, { "1e", SCALAR_STRING },
-        { "0x", SCALAR_STRING },    { "-", SCALAR_STRING },     { ".", SCALAR_STRING },
-        { "5s", SCALAR_STRING },    { "2024-01-01", SCALAR_STRING },
+        { "", SCALAR_NULL },
+        { "~", SCALAR_NULL },
+        { "null", SCALAR_NULL },
+        { "Null", SCALAR_NULL },
+        { "nULL", SCALAR_STRING },
+        { "yes", SCALAR_BOOL },
+        { "No", SCALAR_BOOL },
+        { "ON", SCALAR_BOOL },
+        { "off", SCALAR_BOOL },
+        { "true", SCALAR_BOOL },
+        { "False", SCALAR_BOOL },
+        { "tRue", SCALAR_STRING },
+        { "y", SCALAR_STRING },
+        { "0", SCALAR_INT },
+        { "-17", SCALAR_INT },
+        { "+1", SCALAR_INT },
+        { "0x1F", SCALAR_INT },
+        { "0o17", SCALAR_INT },
+        { "017", SCALAR_INT },
+        { "0b11", SCALAR_INT },
+        { "1_000", SCALAR_INT },
+        { "089", SCALAR_FLOAT },
+        { "1.5", SCALAR_FLOAT },
+        { ".5", SCALAR_FLOAT },
+        { "1e3", SCALAR_FLOAT },
+        { "1.", SCALAR_FLOAT },
+        { "-.inf", SCALAR_FLOAT },
+        { ".nan", SCALAR_FLOAT },
+        { "1.2.3", SCALAR_STRING },
+        { "1e", SCALAR_STRING },
+        { "0x", SCALAR_STRING },
+        { "-", SCALAR_STRING },
+        { ".", SCALAR_STRING },
+        { "5s", SCALAR_STRING },
+        { "2024-01-01", SCALAR_STRING },
         { "10.0.0.1", SCALAR_STRING },
         { "9223372036854775808", SCALAR_FLOAT }, /* beyond 64 bits it is a float, as in Go */
     };
@@ -61,20 +84,41 @@ static void integers_stay_in_their_range(void **state)
 
 static void durations_take_both_styles(void **state)
 {
-    static const char *const bad[] = { "",     "5",     "5x", "s",  ".s",   "1h30", "-",
-                                       "5 s",  "1.2.3s", "-5", "1e3s", "2562048h",
+    static const char *const bad[] = { "",
+                                       "5",
+                                       "5x",
+                                       "s",
+                                       ".s",
+                                       "1h30",
+                                       "-",
+                                       "5 s",
+                                       "1.2.3s",
+                                       "-5",
+                                       "1e3s",
+                                       "2562048h",
                                        "99999999999999999999s" };
     static const struct {
         const char *text;
         int64_t ms;
         uint32_t rest_ns;
     } good[] = {
-        { "5s", 5000, 0 },         { "0.250s", 250, 0 },       { "1h", 3600000, 0 },
-        { "1m30s", 90000, 0 },     { "90s", 90000, 0 },        { "100ms", 100, 0 },
-        { "1.5h", 5400000, 0 },    { "500us", 0, 500000 },     { "1ns", 0, 1 },
-        { "0.0005s", 0, 500000 },  { "0s", 0, 0 },             { "0.000000001s", 0, 1 },
-        { "-5s", -5000, 0 },       { ".5s", 500, 0 },          { "1\xc2\xb5s", 0, 1000 },
-        { "1\xce\xbcs", 0, 1000 }, { "1h1m1s1ms", 3661001, 0 },
+        { "5s", 5000, 0 },
+        { "0.250s", 250, 0 },
+        { "1h", 3600000, 0 },
+        { "1m30s", 90000, 0 },
+        { "90s", 90000, 0 },
+        { "100ms", 100, 0 },
+        { "1.5h", 5400000, 0 },
+        { "500us", 0, 500000 },
+        { "1ns", 0, 1 },
+        { "0.0005s", 0, 500000 },
+        { "0s", 0, 0 },
+        { "0.000000001s", 0, 1 },
+        { "-5s", -5000, 0 },
+        { ".5s", 500, 0 },
+        { "1\xc2\xb5s", 0, 1000 },
+        { "1\xce\xbcs", 0, 1000 },
+        { "1h1m1s1ms", 3661001, 0 },
     };
     struct optional_duration value;
 
@@ -121,8 +165,8 @@ static void times_are_rfc_3339(void **state)
 
 static void base64_is_strict(void **state)
 {
-    static const char *const bad[] = { "Q", "QQ", "QQ=", "Q===", "====", "QQ==QQ==", "Q Q=",
-                                       "Q-==", "=QQ=" };
+    static const char *const bad[] = { "Q",        "QQ",   "QQ=",  "Q===", "====",
+                                       "QQ==QQ==", "Q Q=", "Q-==", "=QQ=" };
     struct arena *arena = arena_new(1024);
     struct str bytes = STR("kept");
 
@@ -163,9 +207,12 @@ static void doubles_are_finite(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(types_are_those_of_yaml_1_1), cmocka_unit_test(integers_stay_in_their_range),
-        cmocka_unit_test(durations_take_both_styles),  cmocka_unit_test(times_are_rfc_3339),
-        cmocka_unit_test(base64_is_strict),            cmocka_unit_test(doubles_are_finite),
+        cmocka_unit_test(types_are_those_of_yaml_1_1),
+        cmocka_unit_test(integers_stay_in_their_range),
+        cmocka_unit_test(durations_take_both_styles),
+        cmocka_unit_test(times_are_rfc_3339),
+        cmocka_unit_test(base64_is_strict),
+        cmocka_unit_test(doubles_are_finite),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,12 +167,18 @@ static void wildcards_contain_what_is_below(void **state)
         const char *b;
         bool wanted;
     } rows[] = {
-        { "*.foo.com", "foo.com", false },      { "*.foo.com", ".foo.com", false },
-        { "a.foo.com", "*.foo.com", false },    { "*.bar.foo.com", "*.foo.com", false },
-        { "*.foo.com", "a.foo.com", true },     { "*.foo.com", "a.b.foo.com", true },
-        { "*.foo.com", "*.bar.foo.com", true }, { "*", "*", true },
-        { "*", "a.com", true },                 { "a.com", "a.com", true },
-        { "*-x.foo.com", "a-x.foo.com", true }, { "", "a", false },
+        { "*.foo.com", "foo.com", false },
+        { "*.foo.com", ".foo.com", false },
+        { "a.foo.com", "*.foo.com", false },
+        { "*.bar.foo.com", "*.foo.com", false },
+        { "*.foo.com", "a.foo.com", true },
+        { "*.foo.com", "a.b.foo.com", true },
+        { "*.foo.com", "*.bar.foo.com", true },
+        { "*", "*", true },
+        { "*", "a.com", true },
+        { "a.com", "a.com", true },
+        { "*-x.foo.com", "a-x.foo.com", true },
+        { "", "a", false },
     };
 
     (void)state; /* SN-32, SN-52 */
