@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -106,7 +107,12 @@ static void page_send_reply(struct evhttp_request *request, const struct page_re
     (void)evhttp_add_header(headers, "Content-Type", type);
     (void)evhttp_add_header(headers, "Cache-Control", "no-cache, max-age=0");
     (void)evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-    if (reply->body.len > 0) {
+    if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
+        /* The length of what GET would send, and nothing of it (RFC 9110 9.3.2). */
+        char length[24];
+        (void)snprintf(length, sizeof(length), "%zu", reply->body.len); /* fits */
+        (void)evhttp_add_header(headers, "Content-Length", length);
+    } else if (reply->body.len > 0) {
         (void)evbuffer_add(body, reply->body.ptr, reply->body.len); /* no memory ends the process */
     }
     evhttp_send_reply(request, reply->status, page_reason(reply->status), NULL);

@@ -18,6 +18,7 @@
 
 enum {
     RESOLVER_NAME_MAX_BYTES = 253, /* RFC 1035 2.3.4, without the root's dot */
+    RESOLVER_LABEL_MAX_BYTES = 63,
     /* Over all attempts and servers; also bounds the wait behind evdns's own cap of requests. */
     RESOLVER_DEADLINE_MS = 10000,
     RESOLVER_NUMERIC_TTL_S = 3600,
@@ -319,6 +320,35 @@ static size_t resolver_find_in_hosts(struct resolver_query *query, struct str na
     return kept > 0 ? kept : count;
 }
 
+/* RFC 1035 2.3.4: labels of 1 to 63 bytes; the underscore is no host name's, but it is in use. */
+static bool resolver_is_name(struct str name)
+{
+    size_t label = 0;
+
+    if (name.len > 0 && name.ptr[name.len - 1] == '.') {
+        name.len--; /* the root */
+    }
+    if (name.len == 0 || name.len > RESOLVER_NAME_MAX_BYTES) {
+        return false;
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        char c = str_lower_char(name.ptr[i]);
+        if (c == '.') {
+            if (label == 0) {
+                return false;
+            }
+            label = 0;
+        } else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_') {
+            if (++label > RESOLVER_LABEL_MAX_BYTES) {
+                return false;
+            }
+        } else {
+            return false;
+        }
+    }
+    return label > 0;
+}
+
 /* True: `count` or `error` is set, nobody needs to be asked. */
 static bool resolver_answer_at_once(struct resolver_query *query, struct str name)
 {
@@ -327,8 +357,7 @@ static bool resolver_answer_at_once(struct resolver_query *query, struct str nam
         query->ttl_s = RESOLVER_NUMERIC_TTL_S;
         return true;
     }
-    if (name.len == 0 || name.len > RESOLVER_NAME_MAX_BYTES ||
-        str_find_char(name, '\0') != SIZE_MAX) {
+    if (!resolver_is_name(name)) {
         query->error = "not a host name";
         return true;
     }
@@ -349,7 +378,7 @@ struct resolver_query *resolver_lookup(struct resolver *resolver, struct str nam
                                        resolver_done_fn on_done, void *owner)
 {
     struct resolver_query *query = mem_new(struct resolver_query);
-    char text[RESOLVER_NAME_MAX_BYTES + 1];
+    char text[RESOLVER_NAME_MAX_BYTES + 2]; /* the root's dot and a NUL */
 
     query->resolver = resolver;
     query->on_done = on_done;
