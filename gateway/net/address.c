@@ -13,8 +13,7 @@ static bool address_parse_unix(struct str path, struct address *address)
     struct sockaddr_un un = { .sun_family = AF_UNIX };
 
     /* One byte stays for the terminating NUL; an abstract name has its NUL in front. */
-    if (path.len == 0 || path.len >= sizeof(un.sun_path) ||
-        str_find_char(path, '\0') != SIZE_MAX) {
+    if (path.len == 0 || path.len >= sizeof(un.sun_path) || str_find_char(path, '\0') != SIZE_MAX) {
         return false;
     }
     memcpy(un.sun_path, path.ptr, path.len);

@@ -5,9 +5,9 @@
 #include "gateway/base/err.h"
 #include "gateway/base/str.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <netinet/in.h>
 
 enum { ADDRESS_TEXT_BYTES = 120 };
 

@@ -63,7 +63,7 @@ struct dir_watch {
     } places;
 };
 
-/* --- Places -------------------------------------------------------------------------------------------- */
+/* --- Places ----------------------------------------------------------------------------------- */
 
 static void dir_watch_clear_names(struct dir_watch_place *place)
 {
@@ -139,7 +139,7 @@ static void dir_watch_complain(struct dir_watch *watch, const char *path)
     }
 }
 
-/* --- The walk ---------------------------------------------------------------------------------------------- */
+/* --- The walk --------------------------------------------------------------------------------- */
 
 static void dir_watch_push_children(const char *path, unsigned depth,
                                     struct dir_watch_path_vec *pending)
@@ -267,7 +267,7 @@ static void dir_watch_sync(struct dir_watch *watch)
     watch->places.count = kept;
 }
 
-/* --- Events ------------------------------------------------------------------------------------------------ */
+/* --- Events ----------------------------------------------------------------------------------- */
 
 static void dir_watch_on_settled(void *arg)
 {
@@ -346,7 +346,7 @@ static void dir_watch_on_readable(int fd, void *arg)
     }
 }
 
-/* --- Life --------------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 struct dir_watch *dir_watch_new(struct loop *loop, void (*on_change)(void *owner, bool is_rescan),
                                 void *owner, struct err *err)

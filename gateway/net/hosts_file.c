@@ -95,7 +95,8 @@ static bool hosts_file_is_localhost(struct str name)
     struct str suffix = STR(".localhost");
 
     return str_equals_nocase(name, STR("localhost")) ||
-           (name.len > suffix.len && str_equals_nocase(str_skip(name, name.len - suffix.len), suffix));
+           (name.len > suffix.len &&
+            str_equals_nocase(str_skip(name, name.len - suffix.len), suffix));
 }
 
 size_t hosts_file_find(struct hosts_file *hosts, struct str name, struct address *addresses,

@@ -1,5 +1,5 @@
-/* listener: bound sockets. Bound by the control thread before a snapshot is published, then owned by
- * one worker, which accepts on them. */
+/* listener: bound sockets. Bound by the control thread before a snapshot is published, then owned
+ * by one worker, which accepts on them. */
 #include "gateway/net/listener.h"
 
 #include "gateway/base/check.h"
@@ -37,7 +37,7 @@ struct listener {
     bool is_closed;
 };
 
-/* --- Binding ------------------------------------------------------------------------------------------ */
+/* --- Binding ---------------------------------------------------------------------------------- */
 
 /* A socket file that nobody listens on is left from an earlier life. */
 static void listener_remove_stale_path(const struct address *address)
@@ -74,8 +74,7 @@ static bool listener_set_options(int fd, int family, bool is_shared)
         return false;
     }
     /* "::" takes IPv6 only, so that 0.0.0.0 can be bound beside it. */
-    if (family == AF_INET6 &&
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) == -1) {
+    if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) == -1) {
         return false;
     }
     /* Accepted sockets inherit it on Linux: no call per connection. */
@@ -145,12 +144,12 @@ bool listener_bind_alone(struct address *address, int *fd, struct err *err)
     return *fd != -1;
 }
 
-/* --- Accepting ------------------------------------------------------------------------------------------ */
+/* --- Accepting -------------------------------------------------------------------------------- */
 
 static void listener_watch(struct listener *listener)
 {
-    bool is_wanted = !listener->is_paused && !listener->is_closed &&
-                     !timer_is_armed(&listener->rest);
+    bool is_wanted =
+        !listener->is_paused && !listener->is_closed && !timer_is_armed(&listener->rest);
 
     if (is_wanted && !listener->is_watching) {
         if (event_add(&listener->event, NULL) != 0) {

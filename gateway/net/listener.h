@@ -11,8 +11,8 @@ struct listener;
 /* `fd` is connected, non-blocking, close-on-exec, TCP_NODELAY set, and now the callee's. */
 typedef void (*listener_accept_fn)(void *owner, int fd, const struct address *peer);
 
-/* Control thread: `count` listening sockets of one address in `fds`. Port 0: the kernel picks for the
- * first, the rest follow; *address is then the bound one. On failure nothing stays open. */
+/* Control thread: `count` listening sockets of one address in `fds`. Port 0: the kernel picks for
+ * the first, the rest follow; *address is then the bound one. On failure nothing stays open. */
 bool listener_bind(struct address *address, int *fds, size_t count, struct err *err);
 /* The same for one socket that no other may share (admin pages): a second process is refused. */
 bool listener_bind_alone(struct address *address, int *fd, struct err *err);

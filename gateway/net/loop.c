@@ -67,7 +67,7 @@ struct loop_watch {
     void *arg;
 };
 
-/* --- The library -------------------------------------------------------------------------------- */
+/* --- The library ------------------------------------------------------------------------------ */
 
 static void loop_on_library_log(int severity, const char *message)
 {
@@ -126,7 +126,7 @@ static struct event_base *loop_new_base(void)
     return base;
 }
 
-/* --- Posts from other threads ------------------------------------------------------------------- */
+/* --- Posts from other threads ----------------------------------------------------------------- */
 
 static void loop_wake(struct loop *loop)
 {
@@ -194,7 +194,7 @@ void loop_stop(struct loop *loop)
     loop_wake(loop);
 }
 
-/* --- Life ------------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 static void loop_on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -352,7 +352,7 @@ void loop_add_closer(struct loop *loop, struct loop_closer *closer, void (*fn)(v
     list_push_back(&loop->closers, &closer->link);
 }
 
-/* --- Timers --------------------------------------------------------------------------------------- */
+/* --- Timers ----------------------------------------------------------------------------------- */
 
 void timer_init(struct timer *timer, void (*fn)(void *arg), void *arg)
 {
@@ -408,7 +408,7 @@ static void loop_arm_tick(struct loop *loop)
     loop->armed_tick = loop->wheel.next_tick;
 }
 
-/* --- The turn --------------------------------------------------------------------------------------- */
+/* --- The turn --------------------------------------------------------------------------------- */
 
 void loop_enter(struct loop *loop)
 {
@@ -495,7 +495,7 @@ void loop_run_once(struct loop *loop, unsigned wait_ms)
     (void)event_del(&loop->wait_event);
 }
 
-/* --- Watches ----------------------------------------------------------------------------------------- */
+/* --- Watches ---------------------------------------------------------------------------------- */
 
 static void loop_on_watch(evutil_socket_t fd, short what, void *arg)
 {

@@ -1,6 +1,6 @@
-/* loop: one event loop per thread: descriptors, timers, posts from other threads, work at the end of
- * a turn. The door to libevent together with the other files of net/. Everything but loop_post() and
- * loop_stop() belongs to the loop's own thread. */
+/* loop: one event loop per thread: descriptors, timers, posts from other threads, work at the end
+ * of a turn. The door to libevent together with the other files of net/. Everything but loop_post()
+ * and loop_stop() belongs to the loop's own thread. */
 #ifndef GATEWAY_NET_LOOP_H
 #define GATEWAY_NET_LOOP_H
 

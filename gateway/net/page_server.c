@@ -1,6 +1,6 @@
-/* page_server: evhttp behind one callback. Owned by the admin side; control thread only. evhttp keeps
- * a connection as long as bytes come within the timeout, so these ports are for operators and probes,
- * not for strangers. */
+/* page_server: evhttp behind one callback. Owned by the admin side; control thread only. evhttp
+ * keeps a connection as long as bytes come within the timeout, so these ports are for operators and
+ * probes, not for strangers. */
 #include "gateway/net/page_server.h"
 
 #include "gateway/base/mem.h"
@@ -31,9 +31,9 @@ static const struct {
     enum evhttp_cmd_type type;
     const char *name;
 } page_methods[] = {
-    { EVHTTP_REQ_GET, "GET" },         { EVHTTP_REQ_POST, "POST" },
-    { EVHTTP_REQ_HEAD, "HEAD" },       { EVHTTP_REQ_PUT, "PUT" },
-    { EVHTTP_REQ_DELETE, "DELETE" },   { EVHTTP_REQ_OPTIONS, "OPTIONS" },
+    { EVHTTP_REQ_GET, "GET" },       { EVHTTP_REQ_POST, "POST" },
+    { EVHTTP_REQ_HEAD, "HEAD" },     { EVHTTP_REQ_PUT, "PUT" },
+    { EVHTTP_REQ_DELETE, "DELETE" }, { EVHTTP_REQ_OPTIONS, "OPTIONS" },
     { EVHTTP_REQ_PATCH, "PATCH" },
 };
 
@@ -70,7 +70,8 @@ static void page_read_request(struct evhttp_request *request, const char *path, 
         .body = str_from((const char *)evbuffer_pullup(body, -1), evbuffer_get_length(body)),
     };
     if (peer != NULL && peer->sa_family == AF_INET) {
-        (void)address_from_sockaddr(&page->peer, peer, sizeof(struct sockaddr_in)); /* long enough */
+        (void)address_from_sockaddr(&page->peer, peer,
+                                    sizeof(struct sockaddr_in)); /* long enough */
     } else if (peer != NULL && peer->sa_family == AF_INET6) {
         (void)address_from_sockaddr(&page->peer, peer, sizeof(struct sockaddr_in6)); /* the same */
     }

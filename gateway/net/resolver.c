@@ -1,6 +1,6 @@
 /* resolver: DNS for one worker, on evdns; all in the loop's thread. A query belongs to the resolver
- * until it answered or was cancelled. evdns calls back even for what was cancelled, so what it holds
- * is a question, a small object that may lose its query. */
+ * until it answered or was cancelled. evdns calls back even for what was cancelled, so what it
+ * holds is a question, a small object that may lose its query. */
 #include "gateway/net/resolver.h"
 
 #include "gateway/base/limits.h"
@@ -58,7 +58,7 @@ struct resolver_query {
     struct address addresses[LIMIT_DNS_ADDRESSES];
 };
 
-/* --- Life ------------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 /* Connecting a datagram socket sends nothing; it only asks the routing table. */
 static bool resolver_has_ipv6_route(void)
@@ -147,7 +147,7 @@ struct resolver *resolver_new(struct loop *loop, const char *servers, struct err
                                             DNS_OPTION_SEARCH | DNS_OPTION_NAMESERVERS |
                                                 DNS_OPTION_MISC | DNS_OPTION_NAMESERVERS_NO_DEFAULT,
                                             "/etc/resolv.conf") != 0) {
-        /* Not fatal: numeric endpoints and /etc/hosts need no server, look-ups say what is wrong. */
+        /* Not fatal: numbers and /etc/hosts need no server, look-ups say what is wrong. */
         LOG_WARN("resolver", "no name server in /etc/resolv.conf");
     }
     resolver_set_options(resolver); /* after resolv.conf, whose options would win otherwise */
@@ -170,7 +170,7 @@ void resolver_free(struct resolver *resolver)
     mem_free(resolver);
 }
 
-/* --- Answers ----------------------------------------------------------------------------------------- */
+/* --- Answers ---------------------------------------------------------------------------------- */
 
 static const char *resolver_error_text(int result)
 {
@@ -222,8 +222,8 @@ static void resolver_finish(void *arg)
     struct resolver_query *query = arg;
 
     resolver_release(query);
-    query->on_done(query->owner, query->addresses, query->count, query->count > 0 ? query->ttl_s : 0,
-                   query->count > 0 ? NULL : query->error);
+    query->on_done(query->owner, query->addresses, query->count,
+                   query->count > 0 ? query->ttl_s : 0, query->count > 0 ? NULL : query->error);
 }
 
 static void resolver_on_deadline(void *arg)
@@ -258,7 +258,8 @@ static void resolver_add_answer(struct resolver_query *query, int type, int coun
     }
 }
 
-static void resolver_on_answer(int result, char type, int count, int ttl, void *addresses, void *arg)
+static void resolver_on_answer(int result, char type, int count, int ttl, void *addresses,
+                               void *arg)
 {
     struct resolver_question *question = arg;
     struct resolver_query *query = question->query;
@@ -282,7 +283,7 @@ static void resolver_on_answer(int result, char type, int count, int ttl, void *
     }
 }
 
-/* --- Questions ----------------------------------------------------------------------------------------- */
+/* --- Questions -------------------------------------------------------------------------------- */
 
 static struct resolver_question *resolver_ask(struct resolver_query *query, int type,
                                               const char *name)
@@ -308,8 +309,8 @@ static struct resolver_question *resolver_ask(struct resolver_query *query, int 
 /* Addresses of the hosts file; IPv6 ones only where they are of use, or the only ones. */
 static size_t resolver_find_in_hosts(struct resolver_query *query, struct str name)
 {
-    size_t count = hosts_file_find(&query->resolver->hosts, name, query->addresses,
-                                   LIMIT_DNS_ADDRESSES);
+    size_t count =
+        hosts_file_find(&query->resolver->hosts, name, query->addresses, LIMIT_DNS_ADDRESSES);
     size_t kept = 0;
 
     for (size_t i = 0; i < count && !query->resolver->has_ipv6; i++) {

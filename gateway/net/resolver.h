@@ -13,8 +13,8 @@ struct resolver_query;
 struct resolver *resolver_new(struct loop *loop, const char *servers, struct err *err);
 void resolver_free(struct resolver *resolver);
 
-/* count 0: failed, `error` says why ("no such name", "timed out"); the addresses have port 0 and are
- * good until the callback returns. `ttl_s` is the smallest of the answer. */
+/* count 0: failed, `error` says why ("no such name", "timed out"); the addresses have port 0 and
+ * are good until the callback returns. `ttl_s` is the smallest of the answer. */
 typedef void (*resolver_done_fn)(void *owner, const struct address *addresses, size_t count,
                                  uint32_t ttl_s, const char *error);
 /* A and AAAA (AAAA only when this machine has a route to IPv6), merged, at most

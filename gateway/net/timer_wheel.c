@@ -1,6 +1,6 @@
 /* timer_wheel: see the header. A timer due at tick D, seen from the present P, sits in the wheel of
- * the highest 6-bit digit in which D and P differ, in the slot of that digit of D. So all of wheel 0
- * is due before anything of wheel 1, and slots only ever lie ahead: there is no wrap-around. */
+ * the highest 6-bit digit in which D and P differ, in the slot of that digit of D. So all of wheel
+ * 0 is due before anything of wheel 1, and slots only ever lie ahead: there is no wrap-around. */
 #include "gateway/net/timer_wheel.h"
 
 enum { SLOT_BITS = 6 };

@@ -2,8 +2,8 @@
  * transport_write.c. Owned by a conn, client or tunnel; all in the loop's thread.
  *
  * Everything the owner did not ask for at that moment (death, drained, the end, kept bytes) is told
- * from transport_on_wake() at the end of the turn, so no call into a transport calls its owner back;
- * only on_data() comes straight from the readable event. */
+ * from transport_on_wake() at the end of the turn, so no call into a transport calls its owner
+ * back; only on_data() comes straight from the readable event. */
 #include "gateway/net/transport.h"
 
 #include "gateway/base/check.h"
@@ -27,7 +27,7 @@ enum {
     /* Reads after our write failed: what the peer said before it hung up, a 413 say. */
     TRANSPORT_LAST_READS = 16,
     TRANSPORT_UNREAD_MIN_BYTES = 512,
-    /* An owner that takes nothing without pausing waits for the end of a head; no head is longer. */
+    /* An owner that takes nothing without pausing waits for the end of a head: none is longer. */
     TRANSPORT_UNREAD_MAX_BYTES = LIMIT_MAX_HEADER_BYTES + 2 * LOOP_READ_BUFFER_BYTES,
 };
 
@@ -35,7 +35,7 @@ static void transport_on_readable(evutil_socket_t fd, short what, void *arg);
 static void transport_on_timer(void *arg);
 static void transport_on_wake(void *arg);
 
-/* --- Life ------------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 struct transport *transport_new(struct loop *loop, int fd, const struct address *peer)
 {
@@ -249,7 +249,7 @@ void transport_reset(struct transport *transport)
     transport_finish_close(transport);
 }
 
-/* --- Lingering close (RFC 9112 9.6) ------------------------------------------------------------------ */
+/* --- Lingering close (RFC 9112 9.6) ----------------------------------------------------------- */
 
 static void transport_close_lingering(void *arg)
 {
@@ -299,8 +299,8 @@ void transport_on_shut_down(struct transport *transport)
     timer_arm(transport->loop, &transport->timer, LIMIT_DELAYED_CLOSE_MS);
 }
 
-/* Read and thrown away: closing with unread bytes would reset, and a reset can take from the peer the
- * answer it did not read yet. */
+/* Read and thrown away: closing with unread bytes would reset, and a reset can take from the peer
+ * the answer it did not read yet. */
 static void transport_discard_input(struct transport *transport)
 {
     ssize_t count =
@@ -336,7 +336,7 @@ static void transport_on_timer(void *arg)
     transport_die(transport, TRANSPORT_END_WRITE_TIMEOUT);
 }
 
-/* --- Kept input --------------------------------------------------------------------------------------- */
+/* --- Kept input ------------------------------------------------------------------------------- */
 
 static void transport_keep(struct transport *transport, const unsigned char *bytes, size_t len)
 {
@@ -391,7 +391,7 @@ const unsigned char *transport_peek_unread(struct transport *transport, size_t *
     return *len == 0 ? NULL : transport->unread.bytes + transport->unread.start;
 }
 
-/* --- Towards the owner ----------------------------------------------------------------------------------- */
+/* --- Towards the owner ------------------------------------------------------------------------ */
 
 static bool transport_is_over(const struct transport *transport)
 {
@@ -508,8 +508,8 @@ static void transport_end_input(struct transport *transport, bool is_clean)
 static void transport_tell_end(struct transport *transport)
 {
     if (transport->is_wire_ended && !transport->is_ended) {
-        bool is_clean = transport->filter_ops == NULL ||
-                        transport->filter_ops->open_end(transport->filter);
+        bool is_clean =
+            transport->filter_ops == NULL || transport->filter_ops->open_end(transport->filter);
         if (!transport_may_go_on(transport)) {
             return;
         }
@@ -630,7 +630,7 @@ static void transport_on_wake(void *arg)
     }
 }
 
-/* --- Pausing ------------------------------------------------------------------------------------------------ */
+/* --- Pausing ---------------------------------------------------------------------------------- */
 
 void transport_pause_read(struct transport *transport, unsigned reason)
 {
@@ -652,7 +652,7 @@ void transport_resume_read(struct transport *transport, unsigned reason)
     }
 }
 
-/* --- Filters ------------------------------------------------------------------------------------------------- */
+/* --- Filters ---------------------------------------------------------------------------------- */
 
 void transport_set_filter(struct transport *transport, const struct transport_filter_ops *ops,
                           void *filter)

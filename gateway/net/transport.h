@@ -3,10 +3,10 @@
  * Reading: one recv a readable event into the loop's buffer; the owner gets the bytes where they
  * lie and says how many it took. What it did not take is kept (an idle connection keeps nothing)
  * and offered again with what follows, or on resume.
- * Writing: small writes gather in a stage buffer of the loop and leave in one send when the callback
- * ends; what the kernel does not take waits in the transport's queue.
+ * Writing: small writes gather in a stage buffer of the loop and leave in one send when the
+ * callback ends; what the kernel does not take waits in the transport's queue.
  *
- *        recv ─▶ [filter.open] ─▶ on_data            write ─▶ stage ─▶ [filter.seal] ─▶ send ─▶ queue
+ *        recv ─▶ [filter.open] ─▶ on_data          write ─▶ stage ─▶ [filter.seal] ─▶ send ─▶ queue
  *
  * Owned by its conn, client or tunnel. All in the loop's thread. A transport is freed by
  * transport_close() (deferred to the end of the turn); no callback comes after that call. */
@@ -30,9 +30,9 @@ enum transport_end {
 struct transport_handler {
     /* Returns how many bytes were taken (0 to len). May pause, write, close. */
     size_t (*on_data)(void *owner, const unsigned char *bytes, size_t len);
-    /* The peer will send no more (FIN, or close_notify through TLS); once per owner. Writing is still
-     * possible. `is_clean` is false for a TLS stream cut off without close_notify. Bytes not taken
-     * yet were offered before; the owner may look at transport_unread_bytes(). */
+    /* The peer will send no more (FIN, or close_notify through TLS); once per owner. Writing is
+     * still possible. `is_clean` is false for a TLS stream cut off without close_notify. Bytes not
+     * taken yet were offered before; the owner may look at transport_unread_bytes(). */
     void (*on_end)(void *owner, bool is_clean);
     /* The queue fell below the low watermark after it was above the high one. */
     void (*on_drained)(void *owner);
@@ -80,8 +80,8 @@ void transport_end_write(struct transport *transport);
 /* Sends the queue, ends writing, reads and throws away for up to LIMIT_DELAYED_CLOSE_MS, then
  * closes: a refusal is read by a peer that is still sending (RFC 9112 9.6). No callback follows. */
 void transport_linger_close(struct transport *transport);
-/* At once; what the kernel does not take now is lost, and no close_notify is sent. NULL is accepted.
- */
+/* At once; what the kernel does not take now is lost, and no close_notify is sent. NULL is
+ * accepted. */
 void transport_close(struct transport *transport);
 /* At once, with a reset: the peer must not take what it got for complete. */
 void transport_reset(struct transport *transport);
@@ -93,7 +93,7 @@ const char *transport_error(const struct transport *transport);
 uint64_t transport_received_bytes(const struct transport *transport);
 uint64_t transport_sent_bytes(const struct transport *transport);
 
-/* --- Filters: TLS sits here (tls/transport_tls.c implements the table) ------------------------- */
+/* --- Filters: TLS sits here (tls/transport_tls.c implements the table) ------------------------ */
 
 struct transport_filter_ops {
     /* Wire bytes arrived; all are taken (kept inside where unfinished). Plaintext goes out through
@@ -102,8 +102,8 @@ struct transport_filter_ops {
     bool (*open)(void *filter, const unsigned char *bytes, size_t len);
     /* The wire ended. Returns whether the stream ended cleanly. Asked again after a pause. */
     bool (*open_end)(void *filter);
-    /* Turns plaintext of any length into wire bytes. Returns bytes taken; fewer only before the handshake is
-     * done, then transport_retry_seal() is called later. SIZE_MAX: dead. */
+    /* Turns plaintext of any length into wire bytes. Returns bytes taken; fewer only before the
+     * handshake is done, then transport_retry_seal() is called later. SIZE_MAX: dead. */
     size_t (*seal)(void *filter, const unsigned char *bytes, size_t len);
     /* close_notify. */
     void (*seal_end)(void *filter);

@@ -1,6 +1,6 @@
 /* transport_write: the writing half of a transport. Plaintext gathers in the loop's plain stage, is
- * sealed, and gathers again in the wire stage; without a filter it goes to the wire stage at once. A
- * stage belongs to one transport at a time and is emptied at the end of the turn, or when another
+ * sealed, and gathers again in the wire stage; without a filter it goes to the wire stage at once.
+ * A stage belongs to one transport at a time and is emptied at the end of the turn, or when another
  * transport wants it. What the kernel does not take waits in the queue. */
 #include "gateway/base/limits.h"
 #include "gateway/base/mem.h"
@@ -92,7 +92,7 @@ void transport_drop_stages(struct transport *transport)
     }
 }
 
-/* --- To the kernel ---------------------------------------------------------------------------------- */
+/* --- To the kernel ---------------------------------------------------------------------------- */
 
 static void transport_fail_write(struct transport *transport, int error_number)
 {
@@ -247,7 +247,7 @@ void transport_send_wire(struct transport *transport, const unsigned char *bytes
     stage->len += len;
 }
 
-/* --- Through the filter ------------------------------------------------------------------------------- */
+/* --- Through the filter ----------------------------------------------------------------------- */
 
 static void transport_plain_queue_add(struct transport *transport, const void *bytes, size_t len)
 {
@@ -367,7 +367,7 @@ void transport_retry_seal(struct transport *transport)
     }
 }
 
-/* --- For the owner --------------------------------------------------------------------------------------- */
+/* --- For the owner ---------------------------------------------------------------------------- */
 
 static bool transport_may_write(const struct transport *transport)
 {
@@ -465,8 +465,8 @@ void transport_flush(struct transport *transport)
     if (transport->filter_ops != NULL) {
         transport_seal_stage(transport);
     }
-    if (transport->is_write_ending && !transport->is_seal_ended &&
-        transport->plain_queue == NULL && !transport_is_mute(transport)) {
+    if (transport->is_write_ending && !transport->is_seal_ended && transport->plain_queue == NULL &&
+        !transport_is_mute(transport)) {
         transport->is_seal_ended = true;
         if (transport->filter_ops != NULL) {
             transport->filter_ops->seal_end(transport->filter);

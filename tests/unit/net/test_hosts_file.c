@@ -30,11 +30,16 @@ static void names_are_found(void **state)
         const char *name;
         const char *found; /* in the order of the file; "" for none */
     } rows[] = {
-        { "absent", "" },          { "", "" },
-        { "commented", "" },       { "10.0.0.1", "" },
-        { "broken", "" },          { "one", "10.0.0.1 2001:db8::1 " },
-        { "ONE.Example", "10.0.0.1 " }, { "one.example.", "10.0.0.1 " },
-        { "last", "10.0.0.9 " },   { "localhost", "127.0.0.1 ::1 " },
+        { "absent", "" },
+        { "", "" },
+        { "commented", "" },
+        { "10.0.0.1", "" },
+        { "broken", "" },
+        { "one", "10.0.0.1 2001:db8::1 " },
+        { "ONE.Example", "10.0.0.1 " },
+        { "one.example.", "10.0.0.1 " },
+        { "last", "10.0.0.9 " },
+        { "localhost", "127.0.0.1 ::1 " },
         { "a.localhost", "127.0.0.1 ::1 " },
     };
     struct hosts_file hosts;
@@ -75,7 +80,8 @@ static void a_changed_file_is_read_again(void **state)
     assert_int_equal(hosts_file_find(&hosts, STR("one"), addresses, 2), 0);
     assert_int_equal(hosts_file_find(&hosts, STR("two"), addresses, 2), 2); /* no more than asked */
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(hosts_file_find(&hosts, STR("two"), addresses, 2), 2); /* what is known stays */
+    assert_int_equal(hosts_file_find(&hosts, STR("two"), addresses, 2),
+                     2); /* what is known stays */
     hosts_file_cleanup(&hosts);
 }
 

@@ -34,7 +34,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- Timers --- */
+/* --- Timers ----------------------------------------------------------------------------------- */
 
 struct shot {
     struct timer timer;
@@ -114,7 +114,7 @@ static void arming_costs_no_allocation(void **state)
     assert_int_equal(mem_allocation_count(), before);
 }
 
-/* --- Posts --- */
+/* --- Posts ------------------------------------------------------------------------------------ */
 
 enum { POSTS = 2000 };
 static atomic_int posted;
@@ -185,7 +185,7 @@ static void a_loop_in_another_thread_is_stopped(void **state)
     loop_post(loop, on_never, NULL); /* dropped, not run, not leaked */
 }
 
-/* --- Deferred work and reaping --- */
+/* --- Deferred work and reaping ---------------------------------------------------------------- */
 
 static struct deferred first;
 static struct deferred second;
@@ -265,7 +265,7 @@ static void reaped_memory_lives_to_the_end_of_the_turn(void **state)
     loop_reap(loop, mem_alloc(8), mem_free); /* freed by loop_free() */
 }
 
-/* --- Watches --- */
+/* --- Watches ---------------------------------------------------------------------------------- */
 
 static int seen_signal;
 static int seen_bytes;

@@ -94,7 +94,9 @@ static const char *ask(const char *request, size_t len, const char *until)
 static void bad_requests_never_reach_the_page(void **state)
 {
     static const char *const bad[] = {
-        "\r\n\r\n", "GET\r\n\r\n", "BREW / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\r\n\r\n",
+        "GET\r\n\r\n",
+        "BREW / HTTP/1.1\r\nHost: a\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n",
     };
@@ -149,10 +151,9 @@ static void query_values_are_decoded(void **state)
         const char *query;
         const char *value; /* NULL: absent */
     } rows[] = {
-        { "", NULL },          { "b=1", NULL },     { "aa=1", NULL },
-        { "a", "" },           { "a=", "" },        { "a=1", "1" },
-        { "b&a=x+y", "x y" },  { "a=%2Fp%3f", "/p?" }, { "a=%zz%4", "%zz%4" },
-        { "a=1&a=2", "1" },    { "a=b=c", "b=c" },
+        { "", NULL },           { "b=1", NULL },    { "aa=1", NULL },     { "a", "" },
+        { "a=", "" },           { "a=1", "1" },     { "b&a=x+y", "x y" }, { "a=%2Fp%3f", "/p?" },
+        { "a=%zz%4", "%zz%4" }, { "a=1&a=2", "1" }, { "a=b=c", "b=c" },
     };
     struct text out = { 0 };
 

@@ -53,8 +53,7 @@ static void on_question(int fd, void *arg)
     unsigned char packet[4096];
     struct sockaddr_storage from;
     socklen_t from_len = sizeof(from);
-    ssize_t len =
-        recvfrom(fd, packet, 512, MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
+    ssize_t len = recvfrom(fd, packet, 512, MSG_DONTWAIT, (struct sockaddr *)&from, &from_len);
 
     (void)arg;
     if (len < 17) {
@@ -79,8 +78,8 @@ static void on_question(int fd, void *arg)
     }
     for (unsigned i = 0; i < answers; i++) {
         unsigned char size = type == 1 ? 4 : 16;
-        unsigned char record[12] = { 0xc0, 12, 0, (unsigned char)type, 0, 1, 0, 0, 0,
-                                     (unsigned char)(30 + i), 0, size };
+        unsigned char record[12] = { 0xc0, 12, 0, (unsigned char)type,     0, 1,
+                                     0,    0,  0, (unsigned char)(30 + i), 0, size };
         memcpy(packet + at, record, 12);
         memset(packet + at + 12, 0, size);
         packet[at + 12] = 10;
@@ -203,8 +202,7 @@ static void cancelled_questions_stay_unanswered(void **state)
     resolver_cancel(resolver_lookup(resolver, STR("a.example.com"), on_done, &calls));
     resolver_cancel(resolver_lookup(resolver, STR("192.0.2.7"), on_done, &calls));
     resolver_cancel(NULL);
-    struct resolver_query *query =
-        resolver_lookup(resolver, STR("a.example.com"), on_done, &calls);
+    struct resolver_query *query = resolver_lookup(resolver, STR("a.example.com"), on_done, &calls);
     RUN_UNTIL(loop, questions > 0);
     resolver_cancel(query);
     for (int i = 0; i < 5; i++) {

@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-/* --- The owner: what it saw, and what it is to do --------------------------------------------------- */
+/* --- The owner: what it saw, and what it is to do --------------------------------------------- */
 
 enum action { ACTION_TAKE, ACTION_LEAVE, ACTION_PAUSE, ACTION_ECHO, ACTION_CLOSE, ACTION_LINES };
 
@@ -195,7 +195,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- Reading ------------------------------------------------------------------------------------------ */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 static void what_is_not_taken_is_offered_with_what_follows(void **state)
 {
@@ -365,7 +365,7 @@ static void the_last_words_are_read_before_the_death(void **state)
     assert_int_equal(owner.end, TRANSPORT_END_RESET);
 }
 
-/* --- Writing ------------------------------------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 static void small_writes_leave_in_one_send(void **state)
 {
@@ -457,9 +457,8 @@ static void a_slow_peer_gets_every_byte_and_the_owner_is_told(void **state)
 
     (void)state;
     open_pair(SOCK_STREAM);
-    assert_int_equal(setsockopt(transport_fd(owner.transport), SOL_SOCKET, SO_SNDBUF, &small,
-                                sizeof(small)),
-                     0);
+    assert_int_equal(
+        setsockopt(transport_fd(owner.transport), SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
     transport_set_write_timeout(owner.transport, 10000);
     struct evbuffer *buffer = evbuffer_new();
     transport_write(owner.transport, bytes, 5);
@@ -534,7 +533,7 @@ static void a_warm_echo_allocates_nothing(void **state)
     assert_int_equal(mem_allocation_count(), before);
 }
 
-/* --- Closing --------------------------------------------------------------------------------------------- */
+/* --- Closing ---------------------------------------------------------------------------------- */
 
 static void a_reset_reaches_the_peer(void **state)
 {
@@ -624,7 +623,7 @@ static void the_loop_closes_what_lingers(void **state)
     assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
-/* --- Through a filter ---------------------------------------------------------------------------------------- */
+/* --- Through a filter ------------------------------------------------------------------------- */
 
 /* A toy of TLS's shape: 'H' is the handshake; then records of a two-byte length and bytes ^ 0x55;
  * an empty record is the clean end; a record of 0xffff is bad, and answered by an alert "A". */
@@ -890,15 +889,16 @@ static void much_goes_through_the_filter(void **state)
 
     (void)state;
     open_pair(SOCK_STREAM);
-    assert_int_equal(setsockopt(transport_fd(owner.transport), SOL_SOCKET, SO_SNDBUF, &small,
-                                sizeof(small)),
-                     0);
+    assert_int_equal(
+        setsockopt(transport_fd(owner.transport), SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
     (void)add_toy();
     peer_send("H", 1);
     loop_run_once(loop, 20);
     size_t at = 0;
     /* Sizes around the edges: small, direct, a stage that overflows, a buffer. */
-    static const size_t sizes[] = { 1, 100, 16384, 3, 20000, 10000, 9000, 16000, 15000, 16001, 70000 };
+    static const size_t sizes[] = {
+        1, 100, 16384, 3, 20000, 10000, 9000, 16000, 15000, 16001, 70000
+    };
     for (size_t i = 0; at < LARGE; i++) {
         size_t size = sizes[i % (sizeof(sizes) / sizeof(sizes[0]))];
         size = size < LARGE - at ? size : LARGE - at;
