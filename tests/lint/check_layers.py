@@ -80,7 +80,7 @@ def is_named_after(path, name):
     if name == stem or name.startswith((stem + "_", family + "_", os.path.basename(folder) + "_")):
         return True
     for header in sorted(os.listdir(folder)):
-        if header.endswith(".h") and header.split(".")[0].split("_")[0] == family:
+        if header.endswith(".h") and header.startswith(family):
             with open(os.path.join(folder, header), encoding="utf-8") as text:
                 types = TYPE.findall(text.read())
             if name.startswith(tuple(kind + "_" for kind in types)):
