@@ -117,7 +117,7 @@ static enum h1_result h1_parse_status_line(struct h1_head_parser *parser,
     const unsigned char *digits = bytes + at + H1_VERSION_BYTES + 1;
 
     if (h1_parse_version(parser, str_from((const char *)bytes + at, H1_VERSION_BYTES)) != H1_DONE) {
-        return H1_FAILED;
+        return h1_head_fail(parser, 400, codec_error);
     }
     for (unsigned i = 0; i < 3; i++) {
         if (digits[i] < '0' || digits[i] > '9') {
