@@ -10,26 +10,15 @@ struct admin_cluster {
     const struct worker_report_cluster **reports; /* by worker; NULL: not there */
 };
 
-static const struct worker_report_cluster *admin_clusters_find(const struct worker_report *report,
-                                                               struct str name)
+/* Reports list clusters in an order of their own. */
+static void admin_clusters_index(const struct worker_report *report, struct map *by_name)
 {
     for (size_t i = 0; report != NULL && i < report->cluster_count; i++) {
-        if (str_equals(report->clusters[i].name, name)) {
-            return &report->clusters[i];
-        }
+        const void *cluster = &report->clusters[i];
+        void *value;
+        memcpy(&value, &cluster, sizeof(value)); /* read only, but a map holds no const */
+        (void)map_set(by_name, report->clusters[i].name, value); /* names are unique */
     }
-    return NULL;
-}
-
-/* Reports list clusters in the snapshot's order, nearly always: look there first. */
-static const struct worker_report_cluster *admin_clusters_at(const struct worker_report *report,
-                                                             size_t index, struct str name)
-{
-    if (report != NULL && index < report->cluster_count &&
-        str_equals(report->clusters[index].name, name)) {
-        return &report->clusters[index];
-    }
-    return admin_clusters_find(report, name);
 }
 
 static const struct worker_report_endpoint *
@@ -213,12 +202,16 @@ static void admin_clusters_write_all(struct json *json, struct text *text,
 {
     const struct worker_report_cluster **reports =
         mem_alloc_array(view->worker_count + 1, sizeof(struct worker_report_cluster *));
+    struct map *by_name = mem_alloc_array(view->worker_count + 1, sizeof(struct map));
 
+    for (size_t w = 0; w < view->worker_count; w++) {
+        admin_clusters_index(view->worker_reports[w], &by_name[w]);
+    }
     for (size_t i = 0; i < view->snapshot->cluster_count; i++) {
         const struct cluster_config *config = view->snapshot->clusters[i];
         struct admin_cluster cluster = { config, reports };
         for (size_t w = 0; w < view->worker_count; w++) {
-            reports[w] = admin_clusters_at(view->worker_reports[w], i, config->name);
+            reports[w] = map_get(&by_name[w], config->name);
         }
         if (json != NULL) {
             json_open_object(json);
@@ -233,6 +226,10 @@ static void admin_clusters_write_all(struct json *json, struct text *text,
             json_close_object(json);
         }
     }
+    for (size_t w = 0; w < view->worker_count; w++) {
+        map_cleanup(&by_name[w]);
+    }
+    mem_free(by_name);
     mem_free(reports);
 }
 

@@ -112,7 +112,7 @@ static const char HELP_RUN[] =
     "  -l, --labels K=V,...     the gateway's labels, for selectors   [every Gateway]\n"
     "      --port-map P=Q,...   bind Q where a Gateway says P; 0: the kernel picks\n"
     "      --bind ADDRESS       for servers without `bind`                  [0.0.0.0]\n"
-    "      --workers N          worker threads               [CPUs the cgroup allows]\n"
+    "      --workers N [CPUs of the cgroup]   --strict: any error ends the start\n"
     "      --admin ADDR:PORT    admin pages, or `off`               [127.0.0.1:15000]\n"
     "      --health ADDR:PORT   /healthz/ready, or `off`              [0.0.0.0:15021]\n"
     "      --metrics ADDR:PORT  /stats/prometheus, or `off`           [0.0.0.0:15090]\n"
@@ -124,14 +124,13 @@ static const char HELP_RUN[] =
     "      --write-timeout DUR [60s]          --idle-timeout DUR [1h]\n"
     "      --connect-timeout DUR [10s]        --max-connections N [by file limit]\n"
     "      --max-header-bytes SIZE [60KiB]    --max-headers N [100]\n"
-    "      --path-normalization none|base|merge-slashes|decode-and-merge-slashes [base]\n"
+    "      --path-normalization base|none|merge-slashes|decode-and-merge-slashes\n"
     "      --trusted-hops N     proxies whose x-forwarded-* is believed           [0]\n"
-    "      --dns-servers ADDR:PORT,... [resolv.conf]    --server-header TEXT\n"
-    "      --strict             an error in any object ends the start\n";
+    "      --dns-servers ADDR:PORT,... [resolv.conf]    --server-header TEXT\n";
 
 static const char HELP_VALIDATE[] =
     "Usage: gatehouse validate [OPTIONS] PATH...\n"
-    "Loads, checks and compiles; prints findings as FILE:LINE:COL: ..., serves nothing.\n"
+    "Loads, checks, compiles; prints findings as FILE:LINE:COL: ...; serves nothing\n"
     "\n"
     "  -c, --config PATH        YAML file or tree, repeatable; PATH means the same\n"
     "  -s, --secrets DIR        mounted secrets to check against, repeatable\n"

@@ -1,0 +1,169 @@
+/* /config_dump of a snapshot made by hand: the names that istioctl and Kiali read, and no key. */
+#include "gateway/admin/admin_page.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct reload_status reload_status = { .result = "success", .revision = 7 };
+
+static struct route *make_route(struct snapshot *snapshot)
+{
+    struct arena *arena = snapshot->arena;
+    struct route *route = arena_new_object(arena, struct route);
+    struct route_destination *destinations = arena_new_array(arena, struct route_destination, 2);
+
+    route->name = STR("split");
+    route->conditions.uri = pattern_new(arena, PATTERN_PREFIX, STR("/cart"), false, NULL);
+    route->action = ROUTE_FORWARD;
+    destinations[0].cluster_name = STR("outbound|80|v1|shop.default.svc.cluster.local");
+    destinations[0].weight = 90;
+    destinations[1].cluster_name = STR("outbound|80|v2|shop.default.svc.cluster.local");
+    destinations[1].weight = 10;
+    route->destinations = destinations;
+    route->destination_count = 2;
+    route->total_weight = 100;
+    route->timeout_ms = 15500;
+    route->virtual_service = STR("default/shop");
+    return route;
+}
+
+static struct route *make_redirect(struct snapshot *snapshot)
+{
+    struct route *route = arena_new_object(snapshot->arena, struct route);
+
+    route->action = ROUTE_REDIRECT;
+    route->redirect.status = 308;
+    route->redirect.uri = STR("/cart");
+    route->virtual_service = STR("default/shop");
+    return route;
+}
+
+static struct snapshot *make_snapshot(void)
+{
+    struct snapshot *snapshot = snapshot_new();
+    struct arena *arena = snapshot->arena;
+    struct route_table *table = arena_new_object(arena, struct route_table);
+    struct virtual_host *host = arena_new_object(arena, struct virtual_host);
+    const struct route **routes = arena_new_array(arena, const struct route *, 2);
+    struct tls_server *server = arena_new_object(arena, struct tls_server);
+    struct cluster_config *cluster = arena_new_object(arena, struct cluster_config);
+    struct endpoint_config *endpoint = arena_new_object(arena, struct endpoint_config);
+
+    routes[0] = make_route(snapshot);
+    routes[1] = make_redirect(snapshot);
+    host->name = STR("*.shop.example.com");
+    host->routes = routes;
+    host->route_count = 2;
+    table->name = STR("https.443.https.shop.default");
+    assert_true(host_table_add(&table->hosts, host->name, host, NULL));
+    vec_push(&snapshot->tables, table);
+
+    server->name = table->name;
+    server->credential = STR("shop-cert");
+    vec_push_in_arena(arena, &server->hosts, STR("*.shop.example.com"));
+    snapshot->listeners = arena_new_array(arena, struct snapshot_listener, 1);
+    snapshot->listener_count = 1;
+    snapshot->listeners[0].name = STR("0.0.0.0_443");
+    snapshot->listeners[0].is_tls = true;
+    assert_true(address_parse(STR("0.0.0.0"), 8443, &snapshot->listeners[0].address));
+    snapshot->listeners[0].servers = arena_new_array(arena, struct tls_server *, 1);
+    snapshot->listeners[0].servers[0] = server;
+    snapshot->listeners[0].server_count = 1;
+
+    assert_true(address_parse(STR("10.0.0.7"), 9080, &endpoint->address));
+    endpoint->weight = 1;
+    endpoint->is_healthy = true;
+    cluster->name = STR("outbound|80|v1|shop.default.svc.cluster.local");
+    cluster->connect_timeout_ms = 10000;
+    cluster->endpoints = endpoint;
+    cluster->endpoint_count = 1;
+    snapshot->clusters = arena_new_array(arena, struct cluster_config *, 1);
+    snapshot->clusters[0] = cluster;
+    snapshot->cluster_count = 1;
+    return snapshot;
+}
+
+static void dump(struct admin *admin, const char *query, struct page_reply *reply)
+{
+    const struct page_request request = {
+        .method = STR("GET"), .path = STR("/config_dump"), .query = str_from_cstr(query),
+    };
+
+    memset(reply, 0, sizeof(*reply));
+    reply->status = 200;
+    admin_dump_page(admin, &request, reply);
+}
+
+static void assert_has(const struct page_reply *reply, const char *text, bool is_there)
+{
+    if ((strstr(reply->body.ptr, text) != NULL) != is_there) {
+        fail_msg("%s %s:\n%s", text, is_there ? "is missing" : "is there", reply->body.ptr);
+    }
+}
+
+static void test_dump(void **state)
+{
+    static const char *const TEXTS[] = {
+        "\"@type\": \"type.googleapis.com/envoy.admin.v3.BootstrapConfigDump\"",
+        "\"@type\": \"type.googleapis.com/envoy.admin.v3.ListenersConfigDump\"",
+        "\"@type\": \"type.googleapis.com/envoy.admin.v3.RoutesConfigDump\"",
+        "\"@type\": \"type.googleapis.com/envoy.admin.v3.ClustersConfigDump\"",
+        "\"@type\": \"type.googleapis.com/envoy.admin.v3.EndpointsConfigDump\"",
+        "\"@type\": \"type.googleapis.com/envoy.admin.v3.SecretsConfigDump\"",
+        "\"name\": \"0.0.0.0_443\"",
+        "\"port_value\": 8443",
+        "\"route_config_name\": \"https.443.https.shop.default\"",
+        "\"name\": \"*.shop.example.com:443\"",
+        "\"prefix\": \"/cart\"",
+        "\"total_weight\": 100",
+        "\"timeout\": \"15.500s\"",
+        "\"config\": \"/apis/networking.istio.io/v1/namespaces/default/virtual-service/shop\"",
+        "\"path_redirect\": \"/cart\"",
+        "\"response_code\": \"PERMANENT_REDIRECT\"",
+        "\"cluster_name\": \"outbound|80|v1|shop.default.svc.cluster.local\"",
+        "\"address\": \"10.0.0.7\"",
+        "\"connect_timeout\": \"10.000s\"",
+        "\"version_info\": \"7\"",
+    };
+    struct secret_store *secrets = secret_store_new(STR("istio-system"));
+    struct snapshot *snapshot = make_snapshot();
+    const struct admin_view view = {
+        .version = "0", .commit = "0", .own_namespace = STR("istio-system"),
+        .snapshot = snapshot, .secrets = secrets, .reload = &reload_status,
+    };
+    struct admin admin = { &view, NULL };
+    struct page_reply reply;
+
+    (void)state;
+    dump(&admin, "", &reply);
+    assert_string_equal(reply.content_type, "application/json");
+    for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++) {
+        assert_has(&reply, TEXTS[i], true);
+    }
+    text_cleanup(&reply.body);
+
+    dump(&admin, "resource=dynamic_listeners", &reply);
+    assert_has(&reply, "ListenersConfigDump", true);
+    assert_has(&reply, "RoutesConfigDump", false);
+    text_cleanup(&reply.body);
+
+    dump(&admin, "name_regex=outbound.*v9.*", &reply);
+    assert_has(&reply, "\"name\": \"outbound", false);
+    text_cleanup(&reply.body);
+
+    dump(&admin, "name_regex=(", &reply);
+    assert_int_equal(reply.status, 400);
+    text_cleanup(&reply.body);
+
+    assert_true(snapshot_unref(snapshot));
+    snapshot_free(snapshot);
+    secret_store_free(secrets);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_dump) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
