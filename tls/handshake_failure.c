@@ -53,7 +53,9 @@ static const struct failure_word failure_words[] = {
     { SSL_R_EXCESS_HANDSHAKE_DATA, "unexpected_message" },
     { SSL_R_CCS_RECEIVED_EARLY, "unexpected_message" },
     { SSL_R_BAD_CHANGE_CIPHER_SPEC, "unexpected_message" },
+#ifdef SSL_R_APPLICATION_DATA_INSTEAD_OF_HANDSHAKE /* gone from newer versions */
     { SSL_R_APPLICATION_DATA_INSTEAD_OF_HANDSHAKE, "unexpected_message" },
+#endif
     { SSL_R_APP_DATA_IN_HANDSHAKE, "unexpected_message" },
     { SSL_R_INVALID_MESSAGE, "unexpected_message" },
     { SSL_R_NO_CERTIFICATE_SET, "no_certificate" },
