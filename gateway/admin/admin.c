@@ -102,8 +102,8 @@ static bool admin_origin_may(struct str origin)
 static bool admin_may(const struct admin_row *row, const struct page_request *request,
                       struct page_reply *reply)
 {
-    bool is_read = str_equals(request->method, STR("GET")) ||
-                   str_equals(request->method, STR("HEAD"));
+    bool is_read =
+        str_equals(request->method, STR("GET")) || str_equals(request->method, STR("HEAD"));
     bool is_post = str_equals(request->method, STR("POST"));
 
     if (row->is_change && !is_post) {
@@ -177,8 +177,7 @@ static bool admin_is_get_of(const struct page_request *request, struct str path,
     return true;
 }
 
-void admin_on_health_page(void *owner, const struct page_request *request,
-                          struct page_reply *reply)
+void admin_on_health_page(void *owner, const struct page_request *request, struct page_reply *reply)
 {
     struct admin *admin = owner;
 

@@ -21,9 +21,8 @@ static void admin_clusters_index(const struct worker_report *report, struct map 
     }
 }
 
-static const struct worker_report_endpoint *
-admin_clusters_find_endpoint(const struct worker_report_cluster *cluster, size_t index,
-                             struct str address)
+static const struct worker_report_endpoint *admin_clusters_find_endpoint(
+    const struct worker_report_cluster *cluster, size_t index, struct str address)
 {
     if (cluster == NULL) {
         return NULL;
@@ -51,9 +50,10 @@ static const struct worker_report_cluster *admin_clusters_shown(const struct adm
     return NULL;
 }
 
-static struct worker_report_endpoint
-admin_clusters_sum(const struct admin_cluster *cluster, size_t worker_count,
-                   const struct worker_report_endpoint *shown, size_t index)
+static struct worker_report_endpoint admin_clusters_sum(const struct admin_cluster *cluster,
+                                                        size_t worker_count,
+                                                        const struct worker_report_endpoint *shown,
+                                                        size_t index)
 {
     struct worker_report_endpoint sum = *shown;
 
@@ -96,8 +96,8 @@ static void admin_clusters_write_endpoint(struct text *out, struct str name,
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        text_printf(out, "%.*s::%.*s::%s::%" PRIu64 "\n", STR_ARG(name),
-                    STR_ARG(endpoint->address), rows[i].name, rows[i].value);
+        text_printf(out, "%.*s::%.*s::%s::%" PRIu64 "\n", STR_ARG(name), STR_ARG(endpoint->address),
+                    rows[i].name, rows[i].value);
     }
     text_printf(out, "%.*s::%.*s::hostname::%.*s\n", STR_ARG(name), STR_ARG(endpoint->address),
                 STR_ARG(endpoint->host));
@@ -181,8 +181,7 @@ static void admin_clusters_write_configured(struct json *json, struct text *text
 }
 
 static void admin_clusters_write_endpoints(struct json *json, struct text *text,
-                                           const struct admin_cluster *cluster,
-                                           size_t worker_count)
+                                           const struct admin_cluster *cluster, size_t worker_count)
 {
     const struct worker_report_cluster *shown = admin_clusters_shown(cluster, worker_count);
 

@@ -40,7 +40,8 @@ static void admin_config_put_counts(struct json *json, const struct admin_view *
     json_key(json, "objects");
     json_open_object(json);
     for (int kind = 0; kind < KIND_COUNT; kind++) {
-        json_put_u64(json, resource_set_kind_name((enum resource_kind)kind), set->objects[kind].count);
+        json_put_u64(json, resource_set_kind_name((enum resource_kind)kind),
+                     set->objects[kind].count);
     }
     json_close_object(json);
     json_close_object(json);

@@ -84,7 +84,8 @@ void admin_dump_clusters(struct json *json, const struct admin_view *view,
     json_close_object(json);
 }
 
-static void admin_dump_clusters_put_endpoint(struct json *json, const struct cluster_config *cluster,
+static void admin_dump_clusters_put_endpoint(struct json *json,
+                                             const struct cluster_config *cluster,
                                              const struct endpoint_config *endpoint)
 {
     json_open_object(json);
@@ -133,7 +134,7 @@ static void admin_dump_clusters_put_assignment(struct json *json,
 }
 
 void admin_dump_clusters_endpoints(struct json *json, const struct admin_view *view,
-                          const struct admin_dump_filter *filter)
+                                   const struct admin_dump_filter *filter)
 {
     const struct snapshot *snapshot = view->snapshot;
 

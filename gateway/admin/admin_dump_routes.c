@@ -64,7 +64,8 @@ static void admin_dump_routes_put_matcher(struct json *json, struct str name,
     json_close_object(json);
 }
 
-static void admin_dump_routes_put_match(struct json *json, const struct route_conditions *conditions)
+static void admin_dump_routes_put_match(struct json *json,
+                                        const struct route_conditions *conditions)
 {
     json_key(json, "match");
     json_open_object(json);
@@ -88,8 +89,8 @@ static void admin_dump_routes_put_match(struct json *json, const struct route_co
     json_key(json, "query_parameters");
     json_open_array(json);
     for (size_t i = 0; i < conditions->query_count; i++) {
-        admin_dump_routes_put_matcher(json, conditions->query[i].name,
-                                      conditions->query[i].pattern, false);
+        admin_dump_routes_put_matcher(json, conditions->query[i].name, conditions->query[i].pattern,
+                                      false);
     }
     json_close_array(json);
     json_close_object(json);

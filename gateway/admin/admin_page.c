@@ -20,8 +20,7 @@ void admin_page_json(struct page_reply *reply, struct json *json)
     json_init(json, &reply->body, true);
 }
 
-struct str admin_page_query(const struct page_request *request, const char *name,
-                            struct text *out)
+struct str admin_page_query(const struct page_request *request, const char *name, struct text *out)
 {
     text_clear(out);
     if (!page_query_get(request->query, name, out)) {

@@ -21,8 +21,7 @@ void admin_page_json(struct page_reply *reply, struct json *json);
 /* Whether the query has ?format=json. */
 bool admin_page_wants_json(const struct page_request *request);
 /* A query parameter, or an empty view; text lives in `out`. */
-struct str admin_page_query(const struct page_request *request, const char *name,
-                            struct text *out);
+struct str admin_page_query(const struct page_request *request, const char *name, struct text *out);
 /* "2026-01-02T03:04:05.678Z" */
 void admin_page_put_time(struct json *json, const char *key, uint64_t wall_us);
 /* Since when and under which revision something is served: version_info, last_updated. */
@@ -64,8 +63,8 @@ void admin_dump_page(struct admin *admin, const struct page_request *request,
                      struct page_reply *reply);
 /* What a dump is limited to. */
 struct admin_dump_filter {
-    struct str resource;     /* "dynamic_listeners"; empty: all */
-    struct pattern *name;    /* NULL: all */
+    struct str resource;  /* "dynamic_listeners"; empty: all */
+    struct pattern *name; /* NULL: all */
 };
 bool admin_dump_wants(const struct admin_dump_filter *filter, const char *resource);
 bool admin_dump_wants_name(const struct admin_dump_filter *filter, struct str name);
@@ -78,7 +77,7 @@ void admin_dump_routes(struct json *json, const struct admin_view *view,
 void admin_dump_clusters(struct json *json, const struct admin_view *view,
                          const struct admin_dump_filter *filter);
 void admin_dump_clusters_endpoints(struct json *json, const struct admin_view *view,
-                          const struct admin_dump_filter *filter);
+                                   const struct admin_dump_filter *filter);
 void admin_dump_secrets(struct json *json, const struct admin_view *view,
                         const struct admin_dump_filter *filter);
 /* admin_control.c */

@@ -26,9 +26,9 @@ void admin_state_ready(struct admin *admin, const struct page_request *request,
 
     (void)request;
     admin_page_say(reply, is_ready ? 200 : 503, "%s",
-                   admin->view->state == SERVER_LIVE && !is_ready ?
-                       "HEALTH CHECK FAILED" :
-                       admin_state_name(admin->view->state));
+                   admin->view->state == SERVER_LIVE && !is_ready
+                       ? "HEALTH CHECK FAILED"
+                       : admin_state_name(admin->view->state));
 }
 
 /* An option given twice (--config) becomes one text, as a map has each key once. */

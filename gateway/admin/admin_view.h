@@ -30,7 +30,7 @@ VEC_STRUCT(bound_listeners, struct bound_listener);
 
 /* How the last attempt to load went. */
 struct reload_status {
-    uint64_t revision; /* of the snapshot that serves; 0: none yet */
+    uint64_t revision;     /* of the snapshot that serves; 0: none yet */
     uint64_t live_wall_us; /* since when */
     uint64_t attempt_wall_us;
     const char *result; /* "success", "unchanged", "failure", "none" */

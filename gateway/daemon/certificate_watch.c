@@ -49,8 +49,8 @@ static void certificate_watch_tell(const struct secret_entry *entry, struct str 
 
     (void)now_format_utc((uint64_t)not_after * 1000000, 0, until, sizeof(until));
     if (entry->state == SECRET_EXPIRED) {
-        LOG_ERROR("certificate", "%.*s expired at %s and is still served; renew it",
-                  STR_ARG(label), until);
+        LOG_ERROR("certificate", "%.*s expired at %s and is still served; renew it", STR_ARG(label),
+                  until);
     } else {
         LOG_WARN("certificate", "%.*s expires at %s; no renewal has come yet", STR_ARG(label),
                  until);
@@ -84,8 +84,7 @@ static void certificate_watch_check(struct certificate_watch *watch, struct map 
 }
 
 void certificate_watch_update(struct certificate_watch *watch, const struct secret_store *store,
-                              struct str own_namespace, struct metrics_shard *shard,
-                              int64_t wall_s)
+                              struct str own_namespace, struct metrics_shard *shard, int64_t wall_s)
 {
     struct map next = { 0 };
     struct text label = { 0 };

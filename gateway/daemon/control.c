@@ -418,8 +418,7 @@ static bool control_start(struct control *control, const struct admin_actions *a
     control_start_manager(control);
     control->reload =
         reload_new(control->loop, options, control->shard, &CONTROL_RELOAD_OWNER, control);
-    drain_init(&control->drain, control->loop, options->drain_time_ms, control_on_drained,
-               control);
+    drain_init(&control->drain, control->loop, options->drain_time_ms, control_on_drained, control);
     control_show(control);
     if (!control_watch_signals(control, err) || !control_start_pages(control, actions, err) ||
         !control_workers_start(&control->workers, control->loop, options, control->access_log,

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 
 enum {
-    CONTROL_WORKERS_FAST_MS = 1000,   /* while pages show reports */
-    CONTROL_WORKERS_SLOW_MS = 10000,  /* so that the first page is not empty */
+    CONTROL_WORKERS_FAST_MS = 1000,  /* while pages show reports */
+    CONTROL_WORKERS_SLOW_MS = 10000, /* so that the first page is not empty */
     CONTROL_WORKERS_WANTED_MS = 60000,
 };
 
@@ -46,8 +46,8 @@ static void control_workers_on_timer(void *arg)
 {
     struct control_workers *workers = arg;
     uint64_t now_ms = now_mono_ms();
-    bool is_wanted = workers->wanted_ms != 0 &&
-                     now_ms - workers->wanted_ms < CONTROL_WORKERS_WANTED_MS;
+    bool is_wanted =
+        workers->wanted_ms != 0 && now_ms - workers->wanted_ms < CONTROL_WORKERS_WANTED_MS;
 
     if (is_wanted || now_ms - workers->collected_ms >= CONTROL_WORKERS_SLOW_MS) {
         control_workers_collect(workers);
@@ -88,14 +88,14 @@ static void control_workers_set_identity(struct worker_identity *identity,
     struct str version = control_workers_label(options, "version");
 
     canonical = control_workers_first(
-        canonical, control_workers_first(
-                       control_workers_label(options, "app.kubernetes.io/name"), app));
+        canonical,
+        control_workers_first(control_workers_label(options, "app.kubernetes.io/name"), app));
     identity->app = app;
     identity->version = version;
     identity->canonical_service = canonical;
     identity->canonical_revision = control_workers_first(revision, version);
-    identity->workload = control_workers_first(
-        str_from_cstr(getenv("ISTIO_META_WORKLOAD_NAME")), canonical);
+    identity->workload =
+        control_workers_first(str_from_cstr(getenv("ISTIO_META_WORKLOAD_NAME")), canonical);
     identity->workload_namespace = options->own_namespace;
     identity->cluster_id = str_from_cstr(getenv("ISTIO_META_CLUSTER_ID"));
 }

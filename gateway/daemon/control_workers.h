@@ -14,8 +14,8 @@ struct control_workers {
     struct worker **workers;
     struct worker_report **reports; /* the last of each, or NULL */
     size_t count;
-    size_t due;           /* reports asked for and not here yet */
-    uint64_t wanted_ms;   /* when a page last showed them */
+    size_t due;         /* reports asked for and not here yet */
+    uint64_t wanted_ms; /* when a page last showed them */
     uint64_t collected_ms;
     struct timer timer;
 };

@@ -78,9 +78,8 @@ struct str cpu_count_cgroup_path(struct str proc_self_cgroup, struct str control
             line.ptr == NULL) {
             continue;
         }
-        bool is_wanted = controller.len == 0
-                             ? str_equals(id, STR("0")) && controllers.len == 0
-                             : cpu_count_lists_controller(controllers, controller);
+        bool is_wanted = controller.len == 0 ? str_equals(id, STR("0")) && controllers.len == 0
+                                             : cpu_count_lists_controller(controllers, controller);
         if (is_wanted) {
             return line;
         }

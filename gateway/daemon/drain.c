@@ -65,7 +65,10 @@ void drain_init(struct drain *drain, struct loop *loop, uint32_t drain_time_ms,
                 void (*on_done)(void *owner), void *owner)
 {
     *drain = (struct drain){
-        .loop = loop, .drain_time_ms = drain_time_ms, .on_done = on_done, .owner = owner,
+        .loop = loop,
+        .drain_time_ms = drain_time_ms,
+        .on_done = on_done,
+        .owner = owner,
     };
     timer_init(&drain->notice, drain_on_notice_over, drain);
     timer_init(&drain->poll, drain_on_poll, drain);

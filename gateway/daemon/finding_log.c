@@ -6,8 +6,7 @@
 /* What makes a finding the same one: not its line, which moves with every edit above it. */
 static void finding_log_identity(const struct finding *finding, struct text *out)
 {
-    const struct str parts[] = { finding->object, finding->file, finding->field,
-                                 finding->message };
+    const struct str parts[] = { finding->object, finding->file, finding->field, finding->message };
 
     text_clear(out);
     text_add_cstr(out, report_finding_type(finding->code)->code);

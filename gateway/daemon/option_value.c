@@ -78,9 +78,9 @@ bool option_value_flag(struct str text, bool *flag, struct err *err)
         struct str text;
         bool value;
     } WORDS[] = {
-        { STR_INIT("true"), true },   { STR_INIT("yes"), true }, { STR_INIT("1"), true },
-        { STR_INIT("on"), true },     { STR_INIT("false"), false }, { STR_INIT("no"), false },
-        { STR_INIT("0"), false },     { STR_INIT("off"), false },
+        { STR_INIT("true"), true }, { STR_INIT("yes"), true },    { STR_INIT("1"), true },
+        { STR_INIT("on"), true },   { STR_INIT("false"), false }, { STR_INIT("no"), false },
+        { STR_INIT("0"), false },   { STR_INIT("off"), false },
     };
 
     for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
@@ -152,9 +152,9 @@ bool option_value_labels(struct arena *arena, struct str text, struct str_pair_v
             former->value = arena_copy_str(arena, value);
             continue;
         }
-        vec_push_in_arena(arena, labels,
-                          (struct str_pair){ arena_copy_str(arena, name),
-                                             arena_copy_str(arena, value) });
+        vec_push_in_arena(
+            arena, labels,
+            (struct str_pair){ arena_copy_str(arena, name), arena_copy_str(arena, value) });
     }
     return true;
 }

@@ -88,8 +88,8 @@ static const char *const VERB_NAMES[VERB_COUNT] = { "run", "validate", "version"
 
 /* Words of the command line to come; saying so is kinder than "unknown". */
 static const char *const PLANNED_VERBS[] = {
-    "analyze", "explain", "test",  "tls",    "certs", "routes",     "dump",
-    "stats",   "export",  "reload", "drain", "completion",
+    "analyze", "explain", "test",   "tls",    "certs", "routes",
+    "dump",    "stats",   "export", "reload", "drain", "completion",
 };
 
 static const char HELP_OVERVIEW[] =
@@ -101,8 +101,8 @@ static const char HELP_OVERVIEW[] =
     "  version    versions of gatehouse and its libraries\n"
     "  help       this text; `gatehouse VERB --help` for one verb\n"
     "\n"
-    "Exit: 0 fine, 1 failed, 64 wrong usage, 65 unreadable input, 71 the system refused,\n"
-    "      77 no permission, 78 configuration invalid\n";
+    "Exit: 0 fine, 1 failed, 64 wrong usage, 65 unreadable input,\n"
+    "      71 the system refused, 77 no permission, 78 configuration invalid\n";
 
 static const char HELP_RUN[] =
     "Usage: gatehouse run [OPTIONS] [PATH...]     (each also from GATEHOUSE_<OPTION>)\n"
@@ -130,7 +130,7 @@ static const char HELP_RUN[] =
 
 static const char HELP_VALIDATE[] =
     "Usage: gatehouse validate [OPTIONS] PATH...\n"
-    "Loads, checks, compiles; prints findings as FILE:LINE:COL: ...; serves nothing\n"
+    "Loads, checks and compiles; prints findings as FILE:LINE:COL: ..., and ends\n"
     "\n"
     "  -c, --config PATH        YAML file or tree, repeatable; PATH means the same\n"
     "  -s, --secrets DIR        mounted secrets to check against, repeatable\n"
@@ -208,9 +208,9 @@ static bool options_check_range(const struct option *option, uint32_t value, str
     if (value >= option->min && value <= option->max) {
         return true;
     }
-    const char *unit = option->kind == OPTION_DURATION ? " ms" :
-                       option->kind == OPTION_BYTES    ? " bytes" :
-                                                         "";
+    const char *unit = option->kind == OPTION_DURATION ? " ms"
+                       : option->kind == OPTION_BYTES  ? " bytes"
+                                                       : "";
     err_set(err, ERR_USAGE, "%u%s is out of range; from %u to %u are allowed", value, unit,
             option->min, option->max);
     return false;
@@ -220,9 +220,9 @@ static bool options_set_number(const struct option *option, uint32_t *field, str
                                struct err *err)
 {
     uint32_t value = 0;
-    bool is_good = option->kind == OPTION_DURATION ? option_value_duration(text, &value, err) :
-                   option->kind == OPTION_BYTES    ? option_value_bytes(text, &value, err) :
-                                                     option_value_count(text, &value, err);
+    bool is_good = option->kind == OPTION_DURATION ? option_value_duration(text, &value, err)
+                   : option->kind == OPTION_BYTES  ? option_value_bytes(text, &value, err)
+                                                   : option_value_count(text, &value, err);
 
     if (!is_good || !options_check_range(option, value, err)) {
         return false;
@@ -369,7 +369,8 @@ static bool options_refuse_unknown(struct str name, enum verb verb, struct err *
         }
     }
     if (nearest != NULL) {
-        err_set(err, ERR_USAGE, "unknown option --%.*s; did you mean --%s?", STR_ARG(name), nearest);
+        err_set(err, ERR_USAGE, "unknown option --%.*s; did you mean --%s?", STR_ARG(name),
+                nearest);
     } else {
         err_set(err, ERR_USAGE, "unknown option --%.*s; see gatehouse %s --help", STR_ARG(name),
                 VERB_NAMES[verb]);
@@ -408,9 +409,9 @@ static bool options_take(struct options *options, struct options_words *words,
         err_prefix(err, "--%s", option->name);
         return false;
     }
-    vec_push_in_arena(options->arena, &options->given,
-                      (struct str_pair){ str_from_cstr(option->name),
-                                         arena_copy_str(options->arena, value) });
+    vec_push_in_arena(
+        options->arena, &options->given,
+        (struct str_pair){ str_from_cstr(option->name), arena_copy_str(options->arena, value) });
     return true;
 }
 
@@ -472,8 +473,7 @@ static bool options_take_word(struct options *options, const char *word, struct 
 }
 
 /* The first word is a verb, unless it is an option or looks like a path: then it is `run`. */
-static bool options_read_verb(struct options *options, struct options_words *words,
-                              struct err *err)
+static bool options_read_verb(struct options *options, struct options_words *words, struct err *err)
 {
     options->verb = VERB_RUN;
     if (words->argc < 2 || words->argv[1][0] == '-') {
@@ -565,15 +565,14 @@ static bool options_take_variable(struct options *options, const struct option *
 }
 
 static bool options_read_environment(struct options *options, const struct options_words *words,
-                                     const char *(*environment)(const char *name),
-                                     struct err *err)
+                                     const char *(*environment)(const char *name), struct err *err)
 {
     for (size_t i = 0; i < OPTION_TOTAL; i++) {
         const struct option *option = &OPTIONS[i];
         char name[64];
-        bool is_given = words->is_set[i] ||
-                        (option->kind == OPTION_PATHS && option->letter == 'c' &&
-                         options->config_paths.count != 0);
+        bool is_given =
+            words->is_set[i] || (option->kind == OPTION_PATHS && option->letter == 'c' &&
+                                 options->config_paths.count != 0);
         if (is_given || (option->verbs & (1u << options->verb)) == 0 ||
             option->kind == OPTION_HELP || option->kind == OPTION_VERSION) {
             continue;

@@ -20,8 +20,8 @@ static bool process_raise_descriptor_limit(struct err *err)
         err_errno(err, "cannot read the descriptor limit");
         return false;
     }
-    rlim_t wanted = limit.rlim_max < PROCESS_DESCRIPTORS_MAX ? limit.rlim_max :
-                                                               PROCESS_DESCRIPTORS_MAX;
+    rlim_t wanted =
+        limit.rlim_max < PROCESS_DESCRIPTORS_MAX ? limit.rlim_max : PROCESS_DESCRIPTORS_MAX;
     if (limit.rlim_cur >= wanted) {
         return true;
     }

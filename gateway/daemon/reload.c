@@ -251,10 +251,9 @@ static void reload_load(struct reload *reload, struct reload_attempt *attempt)
 {
     report_init(&attempt->load_report);
     attempt->has_load_report = true;
-    attempt->resources = resource_set_load(reload->options->config_paths.items,
-                                           reload->options->config_paths.count,
-                                           &reload->load_options, reload->resources,
-                                           &attempt->load_report);
+    attempt->resources =
+        resource_set_load(reload->options->config_paths.items, reload->options->config_paths.count,
+                          &reload->load_options, reload->resources, &attempt->load_report);
     validate_resources(&reload->compile_options, attempt->resources, &attempt->load_report);
     report_sort(&attempt->load_report);
 }
@@ -280,8 +279,10 @@ static bool reload_compile(struct reload *reload, const struct resource_set *res
     attempt->snapshot->revision = reload->revision + 1;
     report_sort(&attempt->compile_report);
     if (reload->is_first && attempt->snapshot->listener_count == 0) {
-        err_set(err, ERR_CONFIG, "nothing to serve: no Gateway server among %zu objects in %zu "
-                "files is usable%s", resources->document_count, resources->file_count,
+        err_set(err, ERR_CONFIG,
+                "nothing to serve: no Gateway server among %zu objects in %zu "
+                "files is usable%s",
+                resources->document_count, resources->file_count,
                 reload->options->has_labels ? " by a gateway of these labels" : "");
         return false;
     }
@@ -351,8 +352,7 @@ static void reload_on_answer(void *owner, struct worker *worker)
 static void reload_publish(struct reload *reload, struct reload_attempt *attempt)
 {
     size_t opened_count = attempt->change.opened.count;
-    struct worker_socket *sockets =
-        mem_alloc_array(opened_count + 1, sizeof(struct worker_socket));
+    struct worker_socket *sockets = mem_alloc_array(opened_count + 1, sizeof(struct worker_socket));
 
     reload->revision = attempt->snapshot->revision;
     reload->former = reload->snapshot;

@@ -51,8 +51,8 @@ bool systemd_init(struct systemd *systemd, const char *notify_socket, const char
     if (!systemd_connect(systemd, notify_socket, err)) {
         return false;
     }
-    bool is_ours = watchdog_pid == NULL || (str_parse_u64(str_from_cstr(watchdog_pid), &pid) &&
-                                            pid == (uint64_t)getpid());
+    bool is_ours = watchdog_pid == NULL ||
+                   (str_parse_u64(str_from_cstr(watchdog_pid), &pid) && pid == (uint64_t)getpid());
     if (watchdog_us != NULL && is_ours && str_parse_u64(str_from_cstr(watchdog_us), &interval_us)) {
         /* Half of what the manager waits, as its manual advises. */
         systemd->watchdog_interval_ms = interval_us / 2000;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct systemd {
-    int fd; /* -1: nobody listens */
+    int fd;                        /* -1: nobody listens */
     uint64_t watchdog_interval_ms; /* how often to call systemd_watchdog(); 0: not asked for */
 };
 

@@ -2,9 +2,9 @@
 #include "gateway/admin/admin.h"
 #include "gateway/observe/log.h"
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <cmocka.h>
 
 struct calls {
     unsigned reload;
@@ -208,9 +208,22 @@ static void test_readiness(void **state)
 static void test_help_lists_pages(void **state)
 {
     static const char *const PATHS[] = {
-        "/ready", "/server_info", "/stats", "/stats/prometheus", "/config_dump", "/clusters",
-        "/listeners", "/certs", "/memory", "/logging", "/drain_listeners", "/quitquitquit",
-        "/healthcheck/fail", "/healthcheck/ok", "/api/v1/findings", "/api/v1/reload",
+        "/ready",
+        "/server_info",
+        "/stats",
+        "/stats/prometheus",
+        "/config_dump",
+        "/clusters",
+        "/listeners",
+        "/certs",
+        "/memory",
+        "/logging",
+        "/drain_listeners",
+        "/quitquitquit",
+        "/healthcheck/fail",
+        "/healthcheck/ok",
+        "/api/v1/findings",
+        "/api/v1/reload",
     };
     const struct ask ask = { "GET", "/", "", "localhost", "" };
     struct text body = { 0 };
@@ -231,9 +244,15 @@ static void test_logging(void **state)
         const char *query;
         int status;
     } CASES[] = {
-        { "level=loud", 400 },     { "nonsense", 400 },          { "paths=admin", 400 },
-        { "paths=:debug", 400 },   { "=debug", 400 },            { "admin=verbose", 400 },
-        { "", 200 },               { "level=warning", 200 },     { "admin=debug", 200 },
+        { "level=loud", 400 },
+        { "nonsense", 400 },
+        { "paths=admin", 400 },
+        { "paths=:debug", 400 },
+        { "=debug", 400 },
+        { "admin=verbose", 400 },
+        { "", 200 },
+        { "level=warning", 200 },
+        { "admin=debug", 200 },
         { "paths=admin:trace,reload:info", 200 },
     };
     struct text body = { 0 };
@@ -252,8 +271,8 @@ static void test_logging(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refusals),         cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_readiness),        cmocka_unit_test(test_help_lists_pages),
+        cmocka_unit_test(test_refusals),  cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_readiness), cmocka_unit_test(test_help_lists_pages),
         cmocka_unit_test(test_logging),
     };
     struct report empty;

@@ -1,9 +1,9 @@
 /* /config_dump of a snapshot made by hand: the names that istioctl and Kiali read, and no key. */
 #include "gateway/admin/admin_page.h"
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <cmocka.h>
 
 static struct reload_status reload_status = { .result = "success", .revision = 7 };
 
@@ -87,7 +87,9 @@ static struct snapshot *make_snapshot(void)
 static void dump(struct admin *admin, const char *query, struct page_reply *reply)
 {
     const struct page_request request = {
-        .method = STR("GET"), .path = STR("/config_dump"), .query = str_from_cstr(query),
+        .method = STR("GET"),
+        .path = STR("/config_dump"),
+        .query = str_from_cstr(query),
     };
 
     memset(reply, 0, sizeof(*reply));
@@ -129,8 +131,12 @@ static void test_dump(void **state)
     struct secret_store *secrets = secret_store_new(STR("istio-system"));
     struct snapshot *snapshot = make_snapshot();
     const struct admin_view view = {
-        .version = "0", .commit = "0", .own_namespace = STR("istio-system"),
-        .snapshot = snapshot, .secrets = secrets, .reload = &reload_status,
+        .version = "0",
+        .commit = "0",
+        .own_namespace = STR("istio-system"),
+        .snapshot = snapshot,
+        .secrets = secrets,
+        .reload = &reload_status,
     };
     struct admin admin = { &view, NULL };
     struct page_reply reply;

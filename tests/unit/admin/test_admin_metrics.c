@@ -1,9 +1,9 @@
 /* /stats: the names that probes of the Istio agent read, the filter, both forms. */
 #include "gateway/admin/admin_page.h"
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <cmocka.h>
 
 static struct admin_view view;
 static struct admin admin = { &view, NULL };
@@ -39,8 +39,8 @@ static void test_stats(void **state)
         }
     }
     /* As the agent asks. */
-    assert_int_equal(ask("usedonly&filter=%5E(server.state%7Clistener_manager.workers_started)",
-                         &body), 200);
+    assert_int_equal(
+        ask("usedonly&filter=%5E(server.state%7Clistener_manager.workers_started)", &body), 200);
     assert_string_equal(body.ptr, "listener_manager.workers_started: 1\nserver.state: 0\n");
     assert_int_equal(ask("filter=(", &body), 400);
     assert_int_equal(ask("format=json&filter=server.live", &body), 200);
@@ -58,7 +58,9 @@ int main(void)
     struct secret_store *secrets = secret_store_new(STR("istio-system"));
 
     view = (struct admin_view){
-        .reload = &status, .listeners = &listeners, .secrets = secrets,
+        .reload = &status,
+        .listeners = &listeners,
+        .secrets = secrets,
         .shard = metrics_shard_new(),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,11 +4,11 @@
 
 #include "gateway/net/listener.h"
 
+#include <cmocka.h>
 #include <dirent.h>
-#include <unistd.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <cmocka.h>
+#include <unistd.h>
 
 enum { WORKERS = 3 };
 

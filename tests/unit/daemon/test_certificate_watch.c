@@ -1,9 +1,9 @@
 /* When a certificate that nears its end is told of (spec section 15: 30, 7 and 1 day before). */
 #include "gateway/daemon/certificate_watch.h"
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <cmocka.h>
 
 static void test_thresholds(void **state)
 {
@@ -12,9 +12,12 @@ static void test_thresholds(void **state)
         int64_t left_s;
         int days;
     } CASES[] = {
-        { INT64_MIN, 0 }, { -1, 0 },          { 0, 0 },           { 1, 1 },
-        { DAY, 1 },       { DAY + 1, 7 },     { 7 * DAY, 7 },     { 7 * DAY + 1, 30 },
-        { 30 * DAY, 30 }, { 30 * DAY + 1, -1 }, { INT64_MAX, -1 },
+        { INT64_MIN, 0 },  { -1, 0 },
+        { 0, 0 },          { 1, 1 },
+        { DAY, 1 },        { DAY + 1, 7 },
+        { 7 * DAY, 7 },    { 7 * DAY + 1, 30 },
+        { 30 * DAY, 30 },  { 30 * DAY + 1, -1 },
+        { INT64_MAX, -1 },
     };
 
     (void)state;

@@ -3,9 +3,9 @@
 
 #include "gateway/base/limits.h"
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <cmocka.h>
 
 static void test_quotas(void **state)
 {
@@ -37,7 +37,8 @@ static void test_quotas(void **state)
 static void test_paths(void **state)
 {
     const struct str v2 = STR("0::/kubepods/pod1/abc\n");
-    const struct str v1 = STR("12:memory:/a\n4:cpu,cpuacct:/docker/x:y\n1:name=systemd:/b\n0::/c\n");
+    const struct str v1 =
+        STR("12:memory:/a\n4:cpu,cpuacct:/docker/x:y\n1:name=systemd:/b\n0::/c\n");
 
     (void)state;
     assert_null(cpu_count_cgroup_path(STR(""), STR("")).ptr);

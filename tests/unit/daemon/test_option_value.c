@@ -1,20 +1,20 @@
 /* Durations, sizes, labels and port maps of the command line; bad input first. */
 #include "gateway/daemon/option_value.h"
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <cmocka.h>
 
 static void test_durations(void **state)
 {
-    static const char *const BAD[] = { "",   "5",    "-5s", "s",     "5 s", "1m 30s", "0.0001s",
-                                       "5S", "five", "30d", "1e3ms", "600h0m1s" };
+    static const char *const BAD[] = { "",        "5",  "-5s",  "s",   "5 s",   "1m 30s",
+                                       "0.0001s", "5S", "five", "30d", "1e3ms", "600h0m1s" };
     static const struct {
         const char *text;
         uint32_t ms;
     } GOOD[] = {
-        { "0", 0 },        { "0s", 0 },          { "5s", 5000 },     { "100ms", 100 },
-        { "1m30s", 90000 }, { "0.25s", 250 },    { "1h", 3600000 },
+        { "0", 0 },         { "0s", 0 },      { "5s", 5000 },    { "100ms", 100 },
+        { "1m30s", 90000 }, { "0.25s", 250 }, { "1h", 3600000 },
     };
 
     (void)state;
@@ -39,8 +39,8 @@ static void test_durations(void **state)
 
 static void test_bytes(void **state)
 {
-    static const char *const BAD[] = { "", "KiB", "60 KiB", "60kb", "-1", "1.5MiB", "4GiB",
-                                       "99999999999999999999" };
+    static const char *const BAD[] = { "",   "KiB",    "60 KiB", "60kb",
+                                       "-1", "1.5MiB", "4GiB",   "99999999999999999999" };
     static const struct {
         const char *text;
         uint32_t bytes;
@@ -65,8 +65,9 @@ static void test_bytes(void **state)
 
 static void test_endpoints(void **state)
 {
-    static const char *const BAD[] = { "", "127.0.0.1", "localhost:80", "1.2.3.4:65536",
-                                       "unix:///run/x", "::1:80", "OFF" };
+    static const char *const BAD[] = {
+        "", "127.0.0.1", "localhost:80", "1.2.3.4:65536", "unix:///run/x", "::1:80", "OFF"
+    };
     struct options_endpoint endpoint = { 0 };
 
     (void)state;
@@ -108,8 +109,8 @@ static void test_labels(void **state)
 
 static void test_port_map(void **state)
 {
-    static const char *const BAD[] = { "", "443", "443=", "=8443", "443=65536", "0=80",
-                                       "443:8443", "443=8443,", "65536=1" };
+    static const char *const BAD[] = { "",     "443",      "443=",      "=8443",  "443=65536",
+                                       "0=80", "443:8443", "443=8443,", "65536=1" };
     struct arena *arena = arena_new(512);
     struct port_map_vec port_map = { 0 };
 

@@ -2,10 +2,10 @@
  * fits a screen and leaves no option out. */
 #include "gateway/daemon/options.h"
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <cmocka.h>
 
 enum { WORDS_MAX = 32 };
 
@@ -153,8 +153,10 @@ static void test_values(void **state)
     assert_true(options.is_strict);
     options_cleanup(&options);
 
-    assert_true(parse(&options, "-c a --log-format json --log-level warning --header-timeout 0 "
-                                "--path-normalization merge-slashes --max-header-bytes 8KiB", &err));
+    assert_true(parse(&options,
+                      "-c a --log-format json --log-level warning --header-timeout 0 "
+                      "--path-normalization merge-slashes --max-header-bytes 8KiB",
+                      &err));
     assert_int_equal(options.log_format, LOG_FORMAT_JSON);
     assert_int_equal(options.log_level, LOG_LEVEL_WARN);
     assert_int_equal(options.header_timeout_ms, 0);
@@ -166,10 +168,21 @@ static void test_values(void **state)
 static void test_environment(void **state)
 {
     static const char *const GOOD[] = {
-        "GATEHOUSE_CONFIG",    "one:two:",      "GATEHOUSE_LOG_LEVEL", "debug",
-        "GATEHOUSE_STRICT",    "true",          "GATEHOUSE_LABELS",    "app=gw",
-        "GATEHOUSE_NAMESPACE", "",              "GATEHOUSE_WORKERS",   "4",
-        "GATEHOUSE_PORT",      "tcp://1.2.3.4", NULL,
+        "GATEHOUSE_CONFIG",
+        "one:two:",
+        "GATEHOUSE_LOG_LEVEL",
+        "debug",
+        "GATEHOUSE_STRICT",
+        "true",
+        "GATEHOUSE_LABELS",
+        "app=gw",
+        "GATEHOUSE_NAMESPACE",
+        "",
+        "GATEHOUSE_WORKERS",
+        "4",
+        "GATEHOUSE_PORT",
+        "tcp://1.2.3.4",
+        NULL,
     };
     static const char *const BAD[] = { "GATEHOUSE_CONFIG", "x", "GATEHOUSE_DRAIN_TIME", "x", NULL };
     struct options options;
@@ -207,16 +220,11 @@ static void test_verbs(void **state)
         enum verb verb;
         enum verb help_verb;
     } CASES[] = {
-        { "--help", VERB_HELP, VERB_HELP },
-        { "-h", VERB_HELP, VERB_HELP },
-        { "help", VERB_HELP, VERB_HELP },
-        { "help validate", VERB_HELP, VERB_VALIDATE },
-        { "run --help", VERB_HELP, VERB_RUN },
-        { "validate -h", VERB_HELP, VERB_VALIDATE },
-        { "version", VERB_VERSION, VERB_HELP },
-        { "--version", VERB_VERSION, VERB_HELP },
-        { "-V", VERB_VERSION, VERB_HELP },
-        { "validate some", VERB_VALIDATE, VERB_HELP },
+        { "--help", VERB_HELP, VERB_HELP },     { "-h", VERB_HELP, VERB_HELP },
+        { "help", VERB_HELP, VERB_HELP },       { "help validate", VERB_HELP, VERB_VALIDATE },
+        { "run --help", VERB_HELP, VERB_RUN },  { "validate -h", VERB_HELP, VERB_VALIDATE },
+        { "version", VERB_VERSION, VERB_HELP }, { "--version", VERB_VERSION, VERB_HELP },
+        { "-V", VERB_VERSION, VERB_HELP },      { "validate some", VERB_VALIDATE, VERB_HELP },
         { "run some", VERB_RUN, VERB_HELP },
     };
 
@@ -257,12 +265,36 @@ static void test_help_fits_a_screen(void **state)
 static void test_help_is_whole(void **state)
 {
     static const char *const RUN[] = {
-        "--config", "--secrets", "--namespace", "--labels", "--port-map", "--bind", "--workers",
-        "--admin", "--health", "--metrics", "--access-log", "--access-log-format", "--log-level",
-        "--log-format", "--drain-time", "--handshake-timeout", "--header-timeout",
-        "--body-timeout", "--write-timeout", "--idle-timeout", "--connect-timeout",
-        "--max-header-bytes", "--max-headers", "--max-connections", "--path-normalization",
-        "--trusted-hops", "--ready-file", "--strict", "--server-header", "--dns-servers",
+        "--config",
+        "--secrets",
+        "--namespace",
+        "--labels",
+        "--port-map",
+        "--bind",
+        "--workers",
+        "--admin",
+        "--health",
+        "--metrics",
+        "--access-log",
+        "--access-log-format",
+        "--log-level",
+        "--log-format",
+        "--drain-time",
+        "--handshake-timeout",
+        "--header-timeout",
+        "--body-timeout",
+        "--write-timeout",
+        "--idle-timeout",
+        "--connect-timeout",
+        "--max-header-bytes",
+        "--max-headers",
+        "--max-connections",
+        "--path-normalization",
+        "--trusted-hops",
+        "--ready-file",
+        "--strict",
+        "--server-header",
+        "--dns-servers",
     };
 
     (void)state;
@@ -276,9 +308,9 @@ static void test_help_is_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wrong_words), cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_values),      cmocka_unit_test(test_environment),
-        cmocka_unit_test(test_verbs),       cmocka_unit_test(test_help_fits_a_screen),
+        cmocka_unit_test(test_wrong_words),   cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_verbs),         cmocka_unit_test(test_help_fits_a_screen),
         cmocka_unit_test(test_help_is_whole),
     };
 

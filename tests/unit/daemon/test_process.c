@@ -3,10 +3,10 @@
 
 #include "gateway/base/limits.h"
 
-#include <stdint.h>
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <cmocka.h>
+#include <stdint.h>
 
 static void test_connection_limit(void **state)
 {
