@@ -2,9 +2,10 @@
 #include "gateway/admin/admin.h"
 #include "gateway/observe/log.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 struct calls {
     unsigned reload;

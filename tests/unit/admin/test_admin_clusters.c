@@ -1,9 +1,10 @@
 /* /clusters: what the workers report is added up; what none has used is shown as configured. */
 #include "gateway/admin/admin_page.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 static unsigned refreshes;
 

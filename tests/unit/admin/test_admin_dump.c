@@ -1,9 +1,10 @@
 /* /config_dump of a snapshot made by hand: the names that istioctl and Kiali read, and no key. */
 #include "gateway/admin/admin_page.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 static struct reload_status reload_status = { .result = "success", .revision = 7 };
 

@@ -1,9 +1,10 @@
 /* /stats: the names that probes of the Istio agent read, the filter, both forms. */
 #include "gateway/admin/admin_page.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 static struct admin_view view;
 static struct admin admin = { &view, NULL };

@@ -4,11 +4,12 @@
 
 #include "gateway/net/listener.h"
 
-#include <cmocka.h>
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 enum { WORKERS = 3 };
 

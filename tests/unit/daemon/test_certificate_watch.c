@@ -1,9 +1,10 @@
 /* When a certificate that nears its end is told of (spec section 15: 30, 7 and 1 day before). */
 #include "gateway/daemon/certificate_watch.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 static void test_thresholds(void **state)
 {

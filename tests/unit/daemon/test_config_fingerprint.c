@@ -4,11 +4,12 @@
 #include "gateway/base/mem.h"
 #include "tests/unit/support/temp_dir.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 static void write_file(const char *path, const char *content)
 {

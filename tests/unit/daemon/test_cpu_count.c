@@ -3,9 +3,10 @@
 
 #include "gateway/base/limits.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 static void test_quotas(void **state)
 {

@@ -3,9 +3,10 @@
 
 #include "tests/unit/support/run_until.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 /* In place of proxy/worker.c. */
 static size_t begun;

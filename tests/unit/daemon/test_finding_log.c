@@ -3,9 +3,10 @@
 
 #include "gateway/observe/log.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 static void add(struct report *report, enum severity severity, uint32_t line, const char *message)
 {

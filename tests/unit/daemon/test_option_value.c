@@ -1,9 +1,10 @@
 /* Durations, sizes, labels and port maps of the command line; bad input first. */
 #include "gateway/daemon/option_value.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 static void test_durations(void **state)
 {

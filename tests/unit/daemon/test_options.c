@@ -2,10 +2,11 @@
  * fits a screen and leaves no option out. */
 #include "gateway/daemon/options.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+
+#include <cmocka.h>
 
 enum { WORDS_MAX = 32 };
 

@@ -3,10 +3,11 @@
 
 #include "gateway/base/limits.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 static void test_connection_limit(void **state)
 {

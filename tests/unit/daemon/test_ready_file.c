@@ -4,9 +4,10 @@
 #include "gateway/base/mem.h"
 #include "tests/unit/support/temp_dir.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 static void test_lines(void **state)
 {

@@ -5,13 +5,14 @@
 #include "gateway/base/str.h"
 #include "tests/unit/support/temp_dir.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 static int open_manager(const char *path)
 {

@@ -1,9 +1,10 @@
 /* Exit status of `validate`: 65 for a file that is no YAML, 78 for an object that is not valid. */
 #include "gateway/daemon/validate_command.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 static void test_status(void **state)
 {
