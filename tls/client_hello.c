@@ -332,6 +332,8 @@ enum client_hello_result client_hello_parse(const unsigned char *bytes, size_t l
     size_t at = 0;
 
     memset(hello, 0, sizeof(*hello));
+    /* However many came at once, the answer is the same. */
+    len = len < LIMIT_CLIENT_HELLO_BYTES ? len : LIMIT_CLIENT_HELLO_BYTES;
     /* An SSLv2 hello, HTTP or anything else: told by the first two bytes. */
     if ((len >= 1 && bytes[0] != RECORD_HANDSHAKE) || (len >= 2 && bytes[1] != 3)) {
         return CLIENT_HELLO_NOT_TLS;

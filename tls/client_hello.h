@@ -22,7 +22,7 @@ struct client_hello {
     bool has_alpn;
     bool offers_h2;
     bool offers_http11;
-    bool offers_ecdsa;    /* some signature scheme or (TLS < 1.2) suite fits an ECDSA key */
+    bool offers_ecdsa; /* some signature scheme or (TLS < 1.2) suite fits an ECDSA key */
     bool offers_rsa;
     bool has_ech;
     uint16_t max_version; /* wire value: 0x0304 = TLS 1.3, from supported_versions or legacy */

@@ -110,8 +110,8 @@ static bool context_apply_secret(const struct secret *secret, SSL_CTX *ssl_ctx)
     if (SSL_CTX_set_chain_and_key(ssl_ctx, chain, count, secret_private_key(secret), NULL) != 1) {
         return false;
     }
-    return staple.len == 0 || SSL_CTX_set_ocsp_response(ssl_ctx, (const uint8_t *)staple.ptr,
-                                                        staple.len) == 1;
+    return staple.len == 0 ||
+           SSL_CTX_set_ocsp_response(ssl_ctx, (const uint8_t *)staple.ptr, staple.len) == 1;
 }
 
 static SSL_CTX *context_build(const struct tls_context *context, struct err *err)
@@ -274,8 +274,7 @@ void tls_context_unref(struct tls_context *context)
     }
     struct tls_context_cache *cache = context->cache;
     (void)pthread_mutex_lock(&cache->lock);
-    bool is_last =
-        atomic_fetch_sub_explicit(&context->ref_count, 1, memory_order_acq_rel) == 1;
+    bool is_last = atomic_fetch_sub_explicit(&context->ref_count, 1, memory_order_acq_rel) == 1;
     if (is_last) {
         (void)map_remove(&cache->contexts, context->key);
     }

@@ -45,11 +45,8 @@ static const char *const policy_known_curves[] = {
 };
 /* RFC 8446 B.4, and the names the library cannot do */
 static const char *const policy_tls13_suites[] = {
-    "TLS_AES_128_GCM_SHA256",
-    "TLS_AES_256_GCM_SHA384",
-    "TLS_CHACHA20_POLY1305_SHA256",
-    "TLS_AES_128_CCM_SHA256",
-    "TLS_AES_128_CCM_8_SHA256",
+    "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",   "TLS_CHACHA20_POLY1305_SHA256",
+    "TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA256",
 };
 
 #define POLICY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -277,9 +274,10 @@ static struct str policy_accept_entry(struct policy_compiler *compiler, struct s
         return policy_accept_operator(compiler, entry);
     }
     if (str_find_char(entry, ':') != SIZE_MAX || str_find_char(entry, ',') != SIZE_MAX) {
-        policy_note(compiler, false, compiler->field, compiler->index,
-                    "'%.*s' holds several names; write one name for each entry of the list; dropped",
-                    STR_ARG(entry));
+        policy_note(
+            compiler, false, compiler->field, compiler->index,
+            "'%.*s' holds several names; write one name for each entry of the list; dropped",
+            STR_ARG(entry));
         return (struct str){ 0 };
     }
     return policy_accept_suite(compiler, entry);
@@ -463,12 +461,13 @@ static void policy_check_old_versions(struct policy_compiler *compiler,
         }
     }
     bool is_dead = policy->max_version < TLS_VERSION_1_2;
-    policy_note(compiler, is_dead, "minProtocolVersion", SIZE_MAX,
-                "%s %s have no suite in %s, so %s; add ECDHE-ECDSA-AES128-SHA, ECDHE-RSA-AES128-SHA "
-                "or AES128-SHA to cipherSuites",
-                tls_version_name(policy->min_version), is_dead ? "and below TLSv1.2" : "clients",
-                request->cipher_suite_count > 0 ? "cipherSuites" : "the default list",
-                is_dead ? "every handshake would fail" : "their handshakes fail");
+    policy_note(
+        compiler, is_dead, "minProtocolVersion", SIZE_MAX,
+        "%s %s have no suite in %s, so %s; add ECDHE-ECDSA-AES128-SHA, ECDHE-RSA-AES128-SHA "
+        "or AES128-SHA to cipherSuites",
+        tls_version_name(policy->min_version), is_dead ? "and below TLSv1.2" : "clients",
+        request->cipher_suite_count > 0 ? "cipherSuites" : "the default list",
+        is_dead ? "every handshake would fail" : "their handshakes fail");
 }
 
 bool tls_policy_compile(struct arena *arena, const struct tls_policy_request *request,

@@ -8,7 +8,13 @@
 #include "gateway/base/vec.h"
 #include "tls/secret.h"
 
-enum tls_version { TLS_VERSION_AUTO, TLS_VERSION_1_0, TLS_VERSION_1_1, TLS_VERSION_1_2, TLS_VERSION_1_3 };
+enum tls_version {
+    TLS_VERSION_AUTO,
+    TLS_VERSION_1_0,
+    TLS_VERSION_1_1,
+    TLS_VERSION_1_2,
+    TLS_VERSION_1_3
+};
 
 struct tls_policy {
     enum tls_version min_version; /* never AUTO once compiled: TL-40 */
@@ -30,7 +36,7 @@ struct tls_policy_request {
 
 /* One thing to tell about a request. */
 struct tls_policy_note {
-    bool is_error; /* the server cannot be served */
+    bool is_error;     /* the server cannot be served */
     const char *field; /* "cipherSuites", "minProtocolVersion", ... */
     size_t index;      /* within the list, or SIZE_MAX */
     struct str text;   /* says what the linked library accepts */

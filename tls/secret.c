@@ -68,8 +68,16 @@ static void secret_warn(struct secret_parser *parser, const char *format, ...)
 /* --- Choosing among the keys of a Secret ------------------------------------------------------------ */
 
 const char *const secret_part_keys[] = {
-    "cert",    "key",     "cacert",     "crl",    "tls.crt",
-    "tls.key", "ca.crt",  "ca.crl",     "tls.ocsp-staple", "tls-combined.pem",
+    "cert",
+    "key",
+    "cacert",
+    "crl",
+    "tls.crt",
+    "tls.key",
+    "ca.crt",
+    "ca.crl",
+    "tls.ocsp-staple",
+    "tls-combined.pem",
     NULL,
 };
 
@@ -209,8 +217,9 @@ static void secret_order_chain(struct secret_parser *parser)
         secret_swap(chain, at, found);
     }
     if (moved > 0) {
-        secret_warn(parser, "the chain was not in order (each certificate signed by the next); order "
-                            "mended");
+        secret_warn(parser,
+                    "the chain was not in order (each certificate signed by the next); order "
+                    "mended");
     }
     if (at < chain->count) {
         secret_warn(parser, "%zu of the %zu certificates belong to no issuer of the chain",
@@ -373,8 +382,9 @@ static bool secret_read_pair(struct secret_parser *parser, struct err *err)
     const struct secret_source *source = parser->source;
 
     if (source->certificate_pem.len == 0) {
-        err_set(err, ERR_INPUT,
-                "has a private key but no certificate (tls.crt or cert); is it still being issued?");
+        err_set(
+            err, ERR_INPUT,
+            "has a private key but no certificate (tls.crt or cert); is it still being issued?");
         return false;
     }
     if (!pem_read_certificates(source->certificate_pem, LIMIT_CHAIN_CERTIFICATES, &parser->chain,
@@ -460,8 +470,7 @@ static void secret_set_identity(struct secret_parser *parser)
 }
 
 struct secret *secret_parse(const struct secret_source *source, int64_t wall_s,
-                            struct str_vec *warnings, struct arena *warning_arena,
-                            struct err *err)
+                            struct str_vec *warnings, struct arena *warning_arena, struct err *err)
 {
     struct err why = { 0 }; /* `err` may be NULL, and the code matters here */
     struct secret *secret = mem_new(struct secret);

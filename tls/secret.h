@@ -11,10 +11,10 @@ enum secret_key_kind { SECRET_KEY_RSA, SECRET_KEY_ECDSA, SECRET_KEY_ED25519 };
 
 /* What a certificate says of itself; for pages, metrics and logs. */
 struct secret_certificate {
-    struct str subject;      /* RFC 2253 */
+    struct str subject; /* RFC 2253 */
     struct str issuer;
-    struct str serial_hex;   /* lower case, as openssl prints it */
-    struct str fingerprint;  /* SHA-256 of the DER, lower hex */
+    struct str serial_hex;  /* lower case, as openssl prints it */
+    struct str fingerprint; /* SHA-256 of the DER, lower hex */
     struct str_vec dns_names;
     struct str_vec ip_names;
     struct str_vec uri_names;
@@ -55,8 +55,7 @@ void secret_source_from_parts(struct secret_source *source, const struct secret_
  * each for what is doubtful (expired, not yet valid, weak, order mended); a leaf that is not valid at
  * `wall_s` is told first. */
 struct secret *secret_parse(const struct secret_source *source, int64_t wall_s,
-                            struct str_vec *warnings, struct arena *warning_arena,
-                            struct err *err);
+                            struct str_vec *warnings, struct arena *warning_arena, struct err *err);
 struct secret *secret_ref(struct secret *secret);
 void secret_unref(struct secret *secret);
 struct str secret_name(const struct secret *secret);

@@ -24,7 +24,7 @@ enum {
 
 /* One generation to read from: where, and which names. */
 struct file_group {
-    int dir_fd; /* or AT_FDCWD */
+    int dir_fd;          /* or AT_FDCWD */
     char link[PATH_MAX]; /* target of `..data`; empty: none */
     const char *paths[SECRET_FILES_MAX];
     const char *keys[SECRET_FILES_MAX];
@@ -34,8 +34,8 @@ struct file_group {
 static void files_hash_stat(SHA256_CTX *hash, const struct stat *status)
 {
     const int64_t facts[] = {
-        (int64_t)status->st_dev,         (int64_t)status->st_ino,
-        (int64_t)status->st_size,        (int64_t)status->st_mtim.tv_sec,
+        (int64_t)status->st_dev,          (int64_t)status->st_ino,
+        (int64_t)status->st_size,         (int64_t)status->st_mtim.tv_sec,
         (int64_t)status->st_mtim.tv_nsec, (int64_t)status->st_ctim.tv_sec,
         (int64_t)status->st_ctim.tv_nsec,
     };
@@ -152,8 +152,7 @@ static bool files_read_group(const struct file_group *group, struct secret_files
             secret_files_cleanup(files);
             return false;
         }
-        files->parts[files->count++] =
-            (struct secret_part){ str_from_cstr(group->keys[i]), bytes };
+        files->parts[files->count++] = (struct secret_part){ str_from_cstr(group->keys[i]), bytes };
     }
     return true;
 }

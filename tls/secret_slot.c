@@ -172,12 +172,17 @@ void secret_slot_take(struct secret_slot *slot, const struct secret_source *sour
         return;
     }
     struct secret *former = slot->entry.secret;
+    bool is_healed = slot->failure != NULL;
     slot_set(&slot->failure, NULL);
     slot_set(&slot->notes, slot_join_notes(slot, secret, &warnings, wall_s));
     slot->has_changed = true;
     if (former != NULL && str_equals(secret_identity(former), secret_identity(secret))) {
         /* Other bytes, the same content: the contexts made of it stay. */
         secret_unref(secret);
+        if (is_healed) {
+            LOG_INFO("secret_store", "%s: the version in force is the newest again",
+                     secret_slot_label(slot));
+        }
     } else {
         slot->entry.secret = secret;
         slot_log_version(slot, former);

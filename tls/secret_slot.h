@@ -20,9 +20,9 @@ struct secret_slot {
     struct secret_files_signature signature;
     unsigned char content[SECRET_FILES_SIGNATURE_BYTES]; /* hash of the bytes last looked at */
     bool has_content;
-    char *failure; /* why the newest version is not in force; NULL: it is */
-    char *notes;   /* what is doubtful in the version in force, or NULL */
-    char *shadow;  /* another source of the same name that is not used, or NULL */
+    char *failure;    /* why the newest version is not in force; NULL: it is */
+    char *notes;      /* what is doubtful in the version in force, or NULL */
+    char *shadow;     /* another source of the same name that is not used, or NULL */
     bool has_changed; /* since the last settling */
     /* SLOT_FILES */
     char *certificate_path;

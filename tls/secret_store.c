@@ -198,13 +198,12 @@ static bool store_load_secret(struct secret_store *store, struct str namespace_,
     struct secret_files files = { .count = 0 };
     struct err err = { 0 };
     bool is_known = slot != NULL && slot->source == SLOT_DIRECTORY &&
-                    slot->seen_load != store->load_number &&
-                    str_equals(slot->entry.origin, path);
-    enum secret_files_result result = secret_files_read_directory(
-        path.ptr, is_known ? &slot->signature : &none, &files, &err);
+                    slot->seen_load != store->load_number && str_equals(slot->entry.origin, path);
+    enum secret_files_result result =
+        secret_files_read_directory(path.ptr, is_known ? &slot->signature : &none, &files, &err);
 
-    if (result == SECRET_FILES_NONE || (result == SECRET_FILES_FAILED && slot == NULL &&
-                                        err.code == ERR_PERMISSION)) {
+    if (result == SECRET_FILES_NONE ||
+        (result == SECRET_FILES_FAILED && slot == NULL && err.code == ERR_PERMISSION)) {
         /* Unreadable and never a secret: it may be anything; the reason is worth a line. */
         if (result == SECRET_FILES_FAILED) {
             LOG_WARN("secret_store", "%.*s: %s", STR_ARG(path), err.text);
@@ -270,7 +269,8 @@ static void store_each_child(struct secret_store *store, struct str parent_name,
 static void store_on_namespaced(struct secret_store *store, struct str parent_name, struct str name,
                                 struct str path, int64_t wall_s)
 {
-    (void)store_load_secret(store, parent_name, name, path, wall_s); /* other directories are fine */
+    (void)store_load_secret(store, parent_name, name, path,
+                            wall_s); /* other directories are fine */
 }
 
 /* DIR/NAME, or DIR/NAMESPACE when it holds no secret itself */
@@ -358,8 +358,8 @@ void secret_store_watched_paths(const struct secret_store *store, struct str_vec
             }
             struct str path = str_from_cstr(files[i]);
             size_t slash = str_find_last_char(path, '/');
-            vec_push(paths, slash == SIZE_MAX ? STR(".")
-                                              : str_slice(path, 0, slash > 0 ? slash : 1));
+            vec_push(paths,
+                     slash == SIZE_MAX ? STR(".") : str_slice(path, 0, slash > 0 ? slash : 1));
         }
     }
 }

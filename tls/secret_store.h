@@ -9,21 +9,21 @@
 struct secret_store;
 
 enum secret_state {
-    SECRET_GOOD,         /* newest version in force */
-    SECRET_KEPT,         /* newest version bad or gone: last good one in force */
-    SECRET_BAD,          /* bad, and never was good */
-    SECRET_EXPIRED,      /* in force, but past its validity */
-    SECRET_NOT_YET,      /* in force, but before its validity */
+    SECRET_GOOD,    /* newest version in force */
+    SECRET_KEPT,    /* newest version bad or gone: last good one in force */
+    SECRET_BAD,     /* bad, and never was good */
+    SECRET_EXPIRED, /* in force, but past its validity */
+    SECRET_NOT_YET, /* in force, but before its validity */
 };
 
 struct secret_entry {
     struct str name;
-    struct str namespace_;   /* empty: the gateway's own */
+    struct str namespace_; /* empty: the gateway's own */
     struct str origin;
     enum secret_state state;
-    struct secret *secret;   /* NULL when BAD */
-    struct str problem;      /* why the newest version is not in force, or a warning; empty: none */
-    bool is_error;           /* the problem is an error, not a warning */
+    struct secret *secret; /* NULL when BAD */
+    struct str problem;    /* why the newest version is not in force, or a warning; empty: none */
+    bool is_error;         /* the problem is an error, not a warning */
 };
 
 struct secret_store *secret_store_new(struct str own_namespace);

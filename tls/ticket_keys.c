@@ -82,8 +82,7 @@ static int ticket_keys_find(struct ticket_keys *keys, const uint8_t *name, struc
     if (CRYPTO_memcmp(name, keys->current.name, TICKET_NAME_BYTES) == 0) {
         *found = keys->current;
         result = 1;
-    } else if (keys->has_former &&
-               CRYPTO_memcmp(name, keys->former.name, TICKET_NAME_BYTES) == 0) {
+    } else if (keys->has_former && CRYPTO_memcmp(name, keys->former.name, TICKET_NAME_BYTES) == 0) {
         *found = keys->former;
         result = 2;
     }

@@ -38,6 +38,10 @@ struct tls_context *transport_tls_context(const struct transport *transport);
 /* Writes a fatal alert in the clear, for refusals before a context is chosen: 112
  * unrecognized_name, 80 internal_error. `len` bytes for transport_write(). */
 size_t transport_tls_plain_alert(unsigned char out[8], unsigned char alert);
-enum { TLS_ALERT_INTERNAL_ERROR = 80, TLS_ALERT_UNRECOGNIZED_NAME = 112, TLS_ALERT_DECODE_ERROR = 50 };
+enum {
+    TLS_ALERT_INTERNAL_ERROR = 80,
+    TLS_ALERT_UNRECOGNIZED_NAME = 112,
+    TLS_ALERT_DECODE_ERROR = 50
+};
 
 #endif

@@ -128,13 +128,13 @@ static void test_no_tls_is_told_by_the_first_bytes(void **state)
         { "\x16\x03\x01\x00", 4, CLIENT_HELLO_MORE },
         { "G", 1, CLIENT_HELLO_NOT_TLS },
         { "GET / HTTP/1.1\r\n", 16, CLIENT_HELLO_NOT_TLS },
-        { "\x80\x2e\x01\x03\x01", 5, CLIENT_HELLO_NOT_TLS }, /* SSLv2 */
+        { "\x80\x2e\x01\x03\x01", 5, CLIENT_HELLO_NOT_TLS },         /* SSLv2 */
         { "\x15\x03\x01\x00\x02\x02\x28", 7, CLIENT_HELLO_NOT_TLS }, /* an alert */
         { "\x17\x03\x03\x00\x01\x00", 6, CLIENT_HELLO_NOT_TLS },
         { "\x16\x02\x00\x00\x05", 5, CLIENT_HELLO_NOT_TLS },
-        { "\x16\x03\x01\x00\x00", 5, CLIENT_HELLO_MALFORMED }, /* empty record */
-        { "\x16\x03\x01\x40\x01", 5, CLIENT_HELLO_MALFORMED }, /* more than 2^14 */
-        { "\x16\x03\x01\x00\x04\x02", 6, CLIENT_HELLO_MALFORMED }, /* ServerHello */
+        { "\x16\x03\x01\x00\x00", 5, CLIENT_HELLO_MALFORMED },                 /* empty record */
+        { "\x16\x03\x01\x40\x01", 5, CLIENT_HELLO_MALFORMED },                 /* more than 2^14 */
+        { "\x16\x03\x01\x00\x04\x02", 6, CLIENT_HELLO_MALFORMED },             /* ServerHello */
         { "\x16\x03\x01\x00\x04\x01\x00\xff\xff", 9, CLIENT_HELLO_MALFORMED }, /* beyond our cap */
         { "\x16\x03\x01\x00\x04\x01\x00\x00\x00", 9, CLIENT_HELLO_MALFORMED }, /* empty hello */
         { "\x16\x03\x01\x00\x01\x01\x15\x03\x01\x00\x02\x01\x00", 13,
@@ -153,19 +153,18 @@ static void test_no_tls_is_told_by_the_first_bytes(void **state)
 static void test_malformed_bodies(void **state)
 {
     static const struct shape shapes[] = {
-        { SUITES, 0, 32, 0x0303, 1, false },  /* no suites */
-        { SUITES, 3, 32, 0x0303, 1, false },  /* half a suite */
-        { SUITES, 6, 33, 0x0303, 1, false },  /* session id too long */
-        { SUITES, 6, 32, 0x0303, 0, false },  /* no compression method */
-        { SUITES, 6, 32, 0x0203, 1, false },  /* not a version */
+        { SUITES, 0, 32, 0x0303, 1, false }, /* no suites */
+        { SUITES, 3, 32, 0x0303, 1, false }, /* half a suite */
+        { SUITES, 6, 33, 0x0303, 1, false }, /* session id too long */
+        { SUITES, 6, 32, 0x0303, 0, false }, /* no compression method */
+        { SUITES, 6, 32, 0x0203, 1, false }, /* not a version */
     };
     struct client_hello parsed;
     struct hello *extensions = calloc(1, sizeof(*extensions));
 
     (void)state;
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-        assert_int_equal(parse_extensions(extensions, &shapes[i], &parsed),
-                         CLIENT_HELLO_MALFORMED);
+        assert_int_equal(parse_extensions(extensions, &shapes[i], &parsed), CLIENT_HELLO_MALFORMED);
     }
     free(extensions);
 }
@@ -177,38 +176,54 @@ static void test_malformed_extensions(void **state)
         const char *body;
         size_t len;
     } rows[] = {
-        { 0, "", 0 },                                         /* server_name without a list */
-        { 0, "\x00\x00", 2 },                                 /* empty list */
-        { 0, "\x00\x03\x00\x00\x00", 5 },                     /* empty name */
-        { 0, "\x00\x04\x00\x00\x01.", 6 },                    /* nothing but a dot */
-        { 0, "\x00\x04\x01\x00\x01"
-             "a", 6 },                                        /* not a host name */
-        { 0, "\x00\x04\x00\x00\x02"
-             "a", 6 },                                        /* name longer than its list */
-        { 0, "\x00\x05\x00\x00\x01"
-             "ab", 7 },                                       /* list longer than its name */
-        { 0, "\x00\x08\x00\x00\x01"
-             "a\x00\x00\x01"
-             "b", 10 },                                       /* two names */
-        { 0, "\x00\x06\x00\x00\x03"
-             "a\x00"
-             "b", 8 },                                        /* NUL */
-        { 0, "\x00\x06\x00\x00\x03"
-             "a\nb", 8 },
-        { 0, "\x00\x06\x00\x00\x03"
-             "a b", 8 },
-        { 0, "\x00\x06\x00\x00\x03"
-             "a\xc3\xa4", 8 },                                /* not ASCII: punycode it must be */
-        { 16, "", 0 },                                        /* ALPN */
+        { 0, "", 0 },                      /* server_name without a list */
+        { 0, "\x00\x00", 2 },              /* empty list */
+        { 0, "\x00\x03\x00\x00\x00", 5 },  /* empty name */
+        { 0, "\x00\x04\x00\x00\x01.", 6 }, /* nothing but a dot */
+        { 0,
+          "\x00\x04\x01\x00\x01"
+          "a",
+          6 }, /* not a host name */
+        { 0,
+          "\x00\x04\x00\x00\x02"
+          "a",
+          6 }, /* name longer than its list */
+        { 0,
+          "\x00\x05\x00\x00\x01"
+          "ab",
+          7 }, /* list longer than its name */
+        { 0,
+          "\x00\x08\x00\x00\x01"
+          "a\x00\x00\x01"
+          "b",
+          10 }, /* two names */
+        { 0,
+          "\x00\x06\x00\x00\x03"
+          "a\x00"
+          "b",
+          8 }, /* NUL */
+        { 0,
+          "\x00\x06\x00\x00\x03"
+          "a\nb",
+          8 },
+        { 0,
+          "\x00\x06\x00\x00\x03"
+          "a b",
+          8 },
+        { 0,
+          "\x00\x06\x00\x00\x03"
+          "a\xc3\xa4",
+          8 },         /* not ASCII: punycode it must be */
+        { 16, "", 0 }, /* ALPN */
         { 16, "\x00\x00", 2 },
-        { 16, "\x00\x01\x00", 3 },                            /* empty protocol */
+        { 16, "\x00\x01\x00", 3 }, /* empty protocol */
         { 16, "\x00\x03\x03h2", 5 },
         { 16, "\x00\x03\x02h2x", 6 },
-        { 43, "", 0 },                                        /* supported_versions */
+        { 43, "", 0 }, /* supported_versions */
         { 43, "\x00", 1 },
         { 43, "\x01\x03", 2 },
         { 43, "\x02\x03\x04\x00", 4 },
-        { 13, "\x00\x00", 2 },                                /* signature_algorithms */
+        { 13, "\x00\x00", 2 }, /* signature_algorithms */
         { 13, "\x00\x01\x04", 3 },
         { 13, "\x00\x04\x04\x03", 4 },
     };
@@ -252,9 +267,12 @@ static void test_server_name_is_folded(void **state) /* SN-1, SN-6, SN-10 */
         const char *sent;
         const char *read;
     } rows[] = {
-        { "a.example.com", "a.example.com" },   { "A.EXAMPLE.Com", "a.example.com" },
-        { "a.example.com.", "a.example.com" },  { "127.0.0.1", "127.0.0.1" },
-        { "xn--bcher-kva.de", "xn--bcher-kva.de" }, { "under_score.example", "under_score.example" },
+        { "a.example.com", "a.example.com" },
+        { "A.EXAMPLE.Com", "a.example.com" },
+        { "a.example.com.", "a.example.com" },
+        { "127.0.0.1", "127.0.0.1" },
+        { "xn--bcher-kva.de", "xn--bcher-kva.de" },
+        { "under_score.example", "under_score.example" },
     };
     struct client_hello parsed;
     struct hello *extensions = calloc(1, sizeof(*extensions));
@@ -391,8 +409,7 @@ static void test_cut_at_every_byte(void **state)
         enum client_hello_result result = client_hello_parse(wire->bytes, wire->len, &parsed);
         /* Without any extensions it is a fine hello of old. */
         size_t plain_len = body->len - extensions->len - 2;
-        assert_int_equal(result,
-                         len == plain_len ? CLIENT_HELLO_OK : CLIENT_HELLO_MALFORMED);
+        assert_int_equal(result, len == plain_len ? CLIENT_HELLO_OK : CLIENT_HELLO_MALFORMED);
         free(shorter);
     }
     free(extensions);

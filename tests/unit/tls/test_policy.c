@@ -70,26 +70,26 @@ static void test_cipher_suites(void **state)
 {
     static const struct row rows[] = {
         /* Bad input first: unknown, foreign, dangerous. */
-        { "NOPE", AUTO, AUTO, NULL, 1 },                               /* TL-53 */
-        { "DHE-RSA-AES128-GCM-SHA256 RC4-SHA", AUTO, AUTO, NULL, 2 },  /* TL-58a */
-        { "TLS_AES_128_GCM_SHA256", AUTO, AUTO, NULL, 1 },             /* TL-52, TL-57 */
+        { "NOPE", AUTO, AUTO, NULL, 1 },                              /* TL-53 */
+        { "DHE-RSA-AES128-GCM-SHA256 RC4-SHA", AUTO, AUTO, NULL, 2 }, /* TL-58a */
+        { "TLS_AES_128_GCM_SHA256", AUTO, AUTO, NULL, 1 },            /* TL-52, TL-57 */
         { "NULL-SHA AES128-SHA", AUTO, AUTO, "AES128-SHA", 1 },
         { "PSK-AES128-CBC-SHA AES128-SHA", AUTO, AUTO, "AES128-SHA", 1 },
-        { "HIGH AES128-SHA", AUTO, AUTO, "AES128-SHA", 1 },            /* TL-54a: an alias */
-        { "aes128-sha AES128-SHA", AUTO, AUTO, "AES128-SHA", 1 },      /* TL-50: exact case */
+        { "HIGH AES128-SHA", AUTO, AUTO, "AES128-SHA", 1 },       /* TL-54a: an alias */
+        { "aes128-sha AES128-SHA", AUTO, AUTO, "AES128-SHA", 1 }, /* TL-50: exact case */
         { "AES128-SHA:AES256-SHA AES128-SHA", AUTO, AUTO, "AES128-SHA", 1 },
         { "AES128-SHA,AES256-SHA AES128-SHA", AUTO, AUTO, "AES128-SHA", 1 },
-        { "AES128-SHA AES128-SHA", AUTO, AUTO, "AES128-SHA", 1 },      /* TL-52: twice */
+        { "AES128-SHA AES128-SHA", AUTO, AUTO, "AES128-SHA", 1 }, /* TL-52: twice */
         { "[NOPE|AES128-SHA]", AUTO, AUTO, "AES128-SHA", 1 },
         { "[NOPE|NADA]", AUTO, AUTO, NULL, 2 },
         { "[AES128-SHA", AUTO, AUTO, NULL, 1 },
         { "!NOPE AES128-SHA", AUTO, AUTO, "AES128-SHA", 1 },
         { "ALL !ALL", AUTO, AUTO, NULL, 0 },
-        { "[AES128-SHA|AES256-SHA] !AES256", AUTO, AUTO, NULL, 0 },    /* TL-54: not together */
+        { "[AES128-SHA|AES256-SHA] !AES256", AUTO, AUTO, NULL, 0 }, /* TL-54: not together */
         /* Good */
-        { "", AUTO, AUTO, DEFAULT_LIST, 0 },                           /* TL-55 */
+        { "", AUTO, AUTO, DEFAULT_LIST, 0 }, /* TL-55 */
         { "AES128-SHA AES256-SHA", AUTO, AUTO, "AES128-SHA:AES256-SHA", 0 },
-        { "ALL", AUTO, AUTO, "ALL", 0 },                               /* TL-51 */
+        { "ALL", AUTO, AUTO, "ALL", 0 }, /* TL-51 */
         { "ALL !AES256 -3DES +AES128-SHA", AUTO, AUTO, "ALL:!AES256:-3DES:+AES128-SHA", 0 },
         { "[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305] AES128-SHA", AUTO, AUTO,
           "[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]:AES128-SHA", 0 },
@@ -97,7 +97,7 @@ static void test_cipher_suites(void **state)
         { "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", AUTO, AUTO, "ECDHE-RSA-AES128-GCM-SHA256", 0 },
         { "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 ECDHE-RSA-AES128-GCM-SHA256", AUTO, AUTO,
           "ECDHE-RSA-AES128-GCM-SHA256", 1 },
-        { "DES-CBC3-SHA", AUTO, AUTO, "DES-CBC3-SHA", 0 },             /* TL-58 */
+        { "DES-CBC3-SHA", AUTO, AUTO, "DES-CBC3-SHA", 0 }, /* TL-58 */
         /* TLS 1.3 only: the list means nothing */
         { "NOPE AES128-SHA", TLS_VERSION_1_3, AUTO, DEFAULT_LIST, 1 },
         /* TL-41, TL-58b */
@@ -119,13 +119,20 @@ static void test_cipher_suites(void **state)
 static void test_the_table_of_istio_is_accepted(void **state)
 {
     static const char *const names[] = {
-        "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256",
-        "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384",
-        "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305",
-        "ECDHE-ECDSA-AES128-SHA",        "ECDHE-RSA-AES128-SHA",
-        "ECDHE-ECDSA-AES256-SHA",        "ECDHE-RSA-AES256-SHA",
-        "AES128-GCM-SHA256",             "AES256-GCM-SHA384",
-        "AES128-SHA",                    "AES256-SHA",
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "ECDHE-RSA-CHACHA20-POLY1305",
+        "ECDHE-ECDSA-AES128-SHA",
+        "ECDHE-RSA-AES128-SHA",
+        "ECDHE-ECDSA-AES256-SHA",
+        "ECDHE-RSA-AES256-SHA",
+        "AES128-GCM-SHA256",
+        "AES256-GCM-SHA384",
+        "AES128-SHA",
+        "AES256-SHA",
         "DES-CBC3-SHA",
     };
 
@@ -143,7 +150,8 @@ static void test_the_list_of_the_customer(void **state)
         "ECDHE-RSA-AES128-GCM-SHA256 ECDHE-ECDSA-AES256-SHA384 ECDHE-ECDSA-AES256-SHA256 "
         "ECDHE-RSA-AES256-SHA256 ECDHE-ECDSA-AES256-SHA ECDHE-RSA-AES256-SHA "
         "ECDHE-RSA-AES256-GCM-SHA384 AES256-GCM-SHA384 AES128-GCM-SHA256",
-        TLS_VERSION_AUTO, TLS_VERSION_AUTO,
+        TLS_VERSION_AUTO,
+        TLS_VERSION_AUTO,
         "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:"
         "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:"
         "ECDHE-RSA-AES256-GCM-SHA384:AES256-GCM-SHA384:AES128-GCM-SHA256",

@@ -112,9 +112,11 @@ static void test_what_is_doubtful(void **state) /* TL-26 */
         enum secret_validity validity;
     } rows[] = {
         { { .alt_names = "DNS:a.example", .not_before = 1000000000, .not_after = 1500000000 },
-          "expired on 2017-07-14", SECRET_IS_EXPIRED },
+          "expired on 2017-07-14",
+          SECRET_IS_EXPIRED },
         { { .alt_names = "DNS:a.example", .not_before = 4000000000, .not_after = 4100000000 },
-          "not valid before 2096", SECRET_IS_NOT_YET },
+          "not valid before 2096",
+          SECRET_IS_NOT_YET },
         { { .alt_names = "DNS:a.example", .is_client_only = true }, "serverAuth", SECRET_VALID },
         { { .alt_names = "DNS:a.example", .must_staple = true }, "must-staple", SECRET_VALID },
         { { .alt_names = "DNS:a.example", .is_sha1 = true }, "SHA-1", SECRET_VALID },
@@ -192,11 +194,14 @@ static void test_the_order_of_the_chain_is_mended(void **state)
         { { leaf.certificate_pem, middle.certificate_pem, root.certificate_pem }, NULL, "lmr" },
         { { middle.certificate_pem, leaf.certificate_pem }, "not the first", "lm" },
         { { leaf.certificate_pem, root.certificate_pem, middle.certificate_pem },
-          "not in order", "lmr" },
+          "not in order",
+          "lmr" },
         { { root.certificate_pem, middle.certificate_pem, leaf.certificate_pem },
-          "not the first", "lmr" },
+          "not the first",
+          "lmr" },
         { { leaf.certificate_pem, stranger.certificate_pem, middle.certificate_pem },
-          "belong to no issuer", "lms" },
+          "belong to no issuer",
+          "lms" },
         /* The key stands in the same text: a combined file. */
         { { leaf.key_pem, leaf.certificate_pem, middle.certificate_pem }, NULL, "lm" },
     };
@@ -249,8 +254,8 @@ static void test_staple_and_crl(void **state) /* TL-82 */
         bool is_used;
     } rows[] = {
         { "hello", 5, false },
-        { "\x30\x03\x0a\x01\x06", 5, false },     /* unauthorized */
-        { "\x30\x03\x0a\x01\x00x", 6, false },    /* something behind it */
+        { "\x30\x03\x0a\x01\x06", 5, false },  /* unauthorized */
+        { "\x30\x03\x0a\x01\x00x", 6, false }, /* something behind it */
         { "\x30\x03\x0a\x01\x00", 5, true },
     };
 

@@ -348,8 +348,7 @@ static void test_nothing_in_common(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct tls_context *context =
-            context_of(secret, rows[i].min, rows[i].max, rows[i].suite);
+        struct tls_context *context = context_of(secret, rows[i].min, rows[i].max, rows[i].suite);
         struct pair pair;
         pair_open(&pair, context);
         pair_start_client(&pair);
@@ -661,8 +660,8 @@ static void test_bytes_collected_before(void **state)
     loop_run_once(loop, 0);
     assert_true(transport_unread_bytes(pair.server.transport) > 100);
     transport_set_handler(pair.server.transport, &handler, &pair.server);
-    assert_non_null(transport_tls_accept(pair.server.transport, context, &events, &pair.server,
-                                         &err));
+    assert_non_null(
+        transport_tls_accept(pair.server.transport, context, &events, &pair.server, &err));
     assert_int_equal(pair_shake(&pair), 1);
     assert_int_equal(SSL_write(pair.client, "ping", 4), 4);
     assert_int_equal(client_read(&pair, answer, 4), 4);
@@ -824,7 +823,11 @@ static void test_a_bad_record_kills(void **state)
     pair_start_client(&pair);
     assert_int_equal(pair_shake(&pair), 1);
     assert_int_equal(SSL_write(pair.client, "fine", 4), 4);
-    assert_int_equal(write(pair.client_fd, "\x17\x03\x03\x00\x15" "012345678901234567890", 26), 26);
+    assert_int_equal(write(pair.client_fd,
+                           "\x17\x03\x03\x00\x15"
+                           "012345678901234567890",
+                           26),
+                     26);
     for (int turn = 0; turn < 5; turn++) {
         loop_run_once(loop, 0);
     }
@@ -847,9 +850,9 @@ static int set_up(void **state)
     (void)state;
     make_certificate(&(struct make_certificate_request){ .alt_names = "DNS:shop.example" },
                      &ec_pair);
-    make_certificate(&(struct make_certificate_request){ .alt_names = "DNS:shop.example",
-                                                         .key = MAKE_RSA_2048 },
-                     &rsa_pair);
+    make_certificate(
+        &(struct make_certificate_request){ .alt_names = "DNS:shop.example", .key = MAKE_RSA_2048 },
+        &rsa_pair);
     make_certificate(&(struct make_certificate_request){ .alt_names = "DNS:shop.example" },
                      &renewed_pair);
     keys = ticket_keys_new();
