@@ -157,6 +157,9 @@ void admin_on_page(void *owner, const struct page_request *request, struct page_
                 LOG_INFO("admin", "POST %.*s from %.*s", STR_ARG(row->path), STR_ARG(from));
             }
             row->page(admin, request, reply);
+            if (reply->body.len != 0 && reply->body.ptr[reply->body.len - 1] != '\n') {
+                text_add_char(&reply->body, '\n'); /* for whoever reads it in a terminal */
+            }
         }
         return;
     }

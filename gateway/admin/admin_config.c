@@ -6,6 +6,7 @@ static void admin_config_put_reload(struct json *json, const struct reload_statu
 {
     json_put_u64(json, "revision", reload->revision);
     json_put_cstr(json, "last_reload", reload->result);
+    json_put_bool(json, "is_publishing", reload->is_publishing);
     if (reload->problem[0] != '\0') {
         json_put_cstr(json, "problem", reload->problem);
     }
