@@ -211,7 +211,7 @@ enum secret_files_result secret_files_read_directory(const char *path,
     enum secret_files_result result = SECRET_FILES_NONE;
     bool is_torn = true;
 
-    for (size_t i = 0; secret_part_keys[i] != NULL && i < SECRET_FILES_MAX; i++) {
+    for (size_t i = 0; i < SECRET_FILES_MAX && secret_part_keys[i] != NULL; i++) {
         group.paths[group.count] = secret_part_keys[i];
         group.keys[group.count++] = secret_part_keys[i];
     }
