@@ -8,7 +8,14 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
-enum make_key { MAKE_EC_P256, MAKE_EC_P224, MAKE_RSA_2048, MAKE_RSA_1024, MAKE_RSA_512, MAKE_ED25519 };
+enum make_key {
+    MAKE_EC_P256,
+    MAKE_EC_P224,
+    MAKE_RSA_2048,
+    MAKE_RSA_1024,
+    MAKE_RSA_512,
+    MAKE_ED25519
+};
 
 /* Zero means: EC P-256, self-signed, no names, valid from an hour ago for ninety days. */
 struct make_certificate_request {
@@ -32,7 +39,8 @@ struct made_certificate {
     char *key_pem; /* PKCS#8 */
 };
 
-void make_certificate(const struct make_certificate_request *request, struct made_certificate *made);
+void make_certificate(const struct make_certificate_request *request,
+                      struct made_certificate *made);
 void made_certificate_cleanup(struct made_certificate *made);
 /* PEM of the key under a passphrase; freed by mem_free(). */
 char *make_encrypted_key(const struct made_certificate *made);
