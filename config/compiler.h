@@ -1,0 +1,142 @@
+/* compiler: what the compile_*.c files share while they make one snapshot. Internal to them.
+ * Everything that the snapshot keeps is copied into its arena: the resources may go before it. */
+#ifndef CONFIG_COMPILER_H
+#define CONFIG_COMPILER_H
+
+#include "config/compile.h"
+#include "config/delegate.h"
+#include "config/destination_rules.h"
+#include "config/host_index.h"
+#include "config/service_registry.h"
+
+/* A VirtualService that the gateway may see, ready to be bound. */
+struct bound_service {
+    const struct virtual_service *object;
+    struct str_vec hosts; /* expanded (SN-43) */
+    struct http_entries http; /* delegates merged in */
+    bool is_refused; /* something in it cannot be compiled: none of it is served */
+    bool is_served;  /* some server has it */
+};
+
+/* The virtual services of one Gateway. */
+struct gateway_services {
+    struct host_index hosts; /* value: index in compiler.services */
+};
+
+/* What of a server matters to routes: two servers with equal scopes share them. */
+struct route_scope {
+    struct str gateway; /* "ns/name" */
+    struct str namespace; /* of the Gateway */
+    uint32_t port;      /* server.port.number (SN-62) */
+    bool has_tls;       /* HT-55 */
+};
+
+VEC_STRUCT(route_list, const struct route *);
+
+struct compiler {
+    const struct compile_options *options;
+    const struct resource_set *resources;
+    const struct secret_store *store;    /* NULL: no secrets */
+    struct tls_context_cache *contexts;  /* NULL: none are made */
+    struct report *report;
+    struct snapshot *snapshot;
+    struct arena *arena;   /* the snapshot's */
+    struct arena *scratch; /* until the compile is done */
+    struct map said;       /* findings given: one object may be met by many servers */
+    struct service_registry *registry;
+    struct destination_rules *rules;
+    struct map clusters;   /* by name, to struct cluster_slot */
+    struct {
+        VEC_FIELDS(struct bound_service);
+    } services; /* in the order of SN-70 */
+    struct map gateways;   /* "ns/name" to struct gateway_services */
+    struct map route_lists; /* by scope and service, to struct route_list */
+};
+
+/* Adds a finding once, however often it is met. */
+void compiler_say(struct compiler *compiler, enum finding_code code, const struct finding_at *at,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Copy in the snapshot's arena. */
+struct str compiler_keep(struct compiler *compiler, struct str view);
+
+/* --- compile_services.c ------------------------------------------------------------------------ */
+
+/* Fills services and gateways (4.4, SN-70). */
+void compile_services(struct compiler *compiler);
+void compile_services_cleanup(struct compiler *compiler);
+/* SN-40: "ns/name" of a Gateway named by an object of `namespace`; empty: `mesh`, not for us. */
+struct str compile_services_gateway_key(struct arena *arena, struct str name,
+                                        struct str namespace);
+
+/* --- compile_clusters.c ------------------------------------------------------------------------ */
+
+/* Where a destination is named, for findings. */
+struct destination_site {
+    const struct destination *destination;
+    struct str namespace; /* short names expand with it */
+    uint32_t server_port; /* HT-41 */
+    struct finding_at at;
+};
+/* NULL: cannot be reached, said why; *name is filled all the same (HT-43). */
+const struct cluster_config *compile_clusters_get(struct compiler *compiler,
+                                                  const struct destination_site *site,
+                                                  struct str *name);
+void compile_clusters_finish(struct compiler *compiler);
+
+/* --- compile_headers.c ------------------------------------------------------------------------- */
+
+/* Header operations of a route or a destination. False: refused, said why. */
+bool compile_headers(struct compiler *compiler, const struct header_operations *operations,
+                     bool is_request, const struct finding_at *at, struct route_header_ops *out);
+/* HT-83, HT-84: the host that request operations ask for, set before add; empty: none. */
+struct str compile_headers_authority(const struct header_rules *rules);
+/* A value as a format; NULL: refused, said why. */
+struct format *compile_headers_format(struct compiler *compiler, struct str source,
+                                      const struct finding_at *at);
+
+/* --- compile_routes.c -------------------------------------------------------------------------- */
+
+/* The routes of one virtual service within a scope (4.6); shared by all that ask alike. Empty when the
+ * service is refused. */
+const struct route_list *compile_routes(struct compiler *compiler, size_t service_index,
+                                        const struct route_scope *scope);
+/* SN-61 */
+bool compile_routes_is_catch_all(const struct route *route);
+
+/* --- compile_conditions.c ---------------------------------------------------------------------- */
+
+/* What a match demands. `match` NULL: nothing. False: refused, said why. */
+bool compile_conditions(struct compiler *compiler, const struct http_match *match,
+                        const struct finding_at *at, struct route_conditions *out);
+/* Notes the pattern for freeing. NULL: refused, said why. */
+struct pattern *compile_conditions_pattern(struct compiler *compiler, enum pattern_kind kind,
+                                           struct str value, bool ignore_case,
+                                           const struct finding_at *at);
+
+/* --- compile_hosts.c --------------------------------------------------------------------------- */
+
+struct host_builder;
+
+/* Gathers the virtual hosts of one route table; several servers may add to one. */
+struct host_builder *compile_hosts_begin(struct compiler *compiler, struct str table_name);
+/* 4.5: `hosts` are the server's that are left to it. */
+void compile_hosts_add_server(struct host_builder *builder, const struct gateway *gateway,
+                              const struct server *server, const bool *is_dropped);
+/* Ends the builder. */
+struct route_table *compile_hosts_finish(struct host_builder *builder);
+
+/* --- compile_tls.c ----------------------------------------------------------------------------- */
+
+/* Policy, secret and context of an HTTPS server. False: it must not be served, said why. */
+bool compile_tls(struct compiler *compiler, const struct gateway *gateway, size_t server_index,
+                 struct tls_server *out);
+
+/* --- compile_listeners.c ----------------------------------------------------------------------- */
+
+/* Servers of all selected Gateways, merged (2.4), into snapshot->listeners. */
+void compile_listeners(struct compiler *compiler);
+/* GW-3 */
+bool compile_listeners_selects(const struct compile_options *options,
+                               const struct gateway *gateway);
+
+#endif
