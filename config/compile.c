@@ -5,6 +5,7 @@
  *   compile_listeners   servers of the selected Gateways, merged by address and port
  *   compile_tls         policy, secret and context of a server
  *   compile_hosts       the virtual hosts of a route table
+ *   compile_shadow      routes that cannot be reached
  *   compile_routes      the routes of a VirtualService; conditions and headers in files of their own
  *   compile_clusters    destinations
  */

@@ -184,89 +184,6 @@ void compile_hosts_add_server(struct host_builder *builder, const struct gateway
 
 /* --- Findings ------------------------------------------------------------------------------------------- */
 
-struct shadow_search {
-    struct map exact;
-    struct map prefix;
-};
-
-/* The path a route asks for, when it is text. */
-static bool path_text(const struct route *route, struct str *text, bool *is_exact)
-{
-    const struct pattern *uri = route->conditions.uri;
-
-    *is_exact = false;
-    *text = STR("/");
-    if (uri == NULL) {
-        return true;
-    }
-    *text = pattern_value(uri);
-    *is_exact = pattern_kind(uri) == PATTERN_EXACT;
-    return (*is_exact || pattern_kind(uri) == PATTERN_PREFIX) && !pattern_ignores_case(uri);
-}
-
-static const struct route *find_shadow(const struct shadow_search *search, struct str text,
-                                       bool is_exact)
-{
-    const struct route *shadow = is_exact ? map_get(&search->exact, text) : NULL;
-
-    for (size_t len = 0; shadow == NULL && len <= text.len; len++) {
-        shadow = map_get(&search->prefix, str_slice(text, 0, len));
-    }
-    return shadow;
-}
-
-static void note_shadow(struct shadow_search *search, const struct route *route, struct str text,
-                        bool is_exact)
-{
-    const struct route_conditions *conditions = &route->conditions;
-    struct map *map = is_exact ? &search->exact : &search->prefix;
-    struct route *value;
-
-    if (conditions->header_count == 0 && conditions->query_count == 0 &&
-        conditions->method == NULL && conditions->scheme == NULL &&
-        conditions->authority == NULL && map_get(map, text) == NULL) {
-        memcpy(&value, &route, sizeof(value)); /* maps hold no const; nobody writes through it */
-        (void)map_set(map, text, value);       /* was absent */
-    }
-}
-
-static void say_shadowed(struct host_builder *builder, const struct built_host *host,
-                         const struct route *route, const struct route *shadow)
-{
-    struct compiler *compiler = builder->compiler;
-    struct finding_at at = { .file = route->file, .place = { .line = route->line, .column = 1 } };
-
-    compiler_say(compiler, FINDING_ROUTE_SHADOWED, &at,
-                 "this route of VirtualService %.*s is never reached on %.*s: VirtualService %.*s "
-                 "takes its paths first (%.*s:%u)",
-                 STR_ARG(route->virtual_service), STR_ARG(host->name),
-                 STR_ARG(shadow->virtual_service), STR_ARG(shadow->file), shadow->line);
-}
-
-/* SN-72, SN-74: between services; within one, the reader has said it. */
-static void find_shadowed(struct host_builder *builder, const struct built_host *host)
-{
-    struct shadow_search search = { 0 };
-
-    for (size_t i = 0; host->lists.count > 1 && i < host->routes.count; i++) {
-        const struct route *route = host->routes.items[i];
-        const struct route *shadow;
-        struct str text;
-        bool is_exact;
-
-        if (!path_text(route, &text, &is_exact)) {
-            continue;
-        }
-        shadow = find_shadow(&search, text, is_exact);
-        if (shadow != NULL && !str_equals(shadow->virtual_service, route->virtual_service)) {
-            say_shadowed(builder, host, route, shadow);
-        }
-        note_shadow(&search, route, text, is_exact);
-    }
-    map_cleanup(&search.exact);
-    map_cleanup(&search.prefix);
-}
-
 static struct built_host *find_wildcard_above(struct host_builder *builder, struct str name)
 {
     char key[HOST_TABLE_NAME_BYTES + 1];
@@ -357,7 +274,9 @@ static void finish_host(struct host_builder *builder, struct built_host *built)
     host->name = built->name;
     host->requires_tls = built->requires_tls;
     sort_routes(arena, built, host);
-    find_shadowed(builder, built);
+    if (built->lists.count > 1) {
+        compile_shadow(builder->compiler, &built->routes, built->name);
+    }
     route_index_build(arena, host);
     (void)host_table_add(&builder->table->hosts, host->name, host, NULL); /* names are distinct */
 }

@@ -383,6 +383,7 @@ const struct route_list *compile_routes(struct compiler *compiler, size_t servic
         (void)map_set(&compiler->route_lists, key, list); /* was absent */
         if (!service->is_refused) {
             make_list(compiler, service, scope, list);
+            compile_shadow(compiler, list, STR(""));
         }
     }
     return list;

@@ -103,6 +103,12 @@ const struct route_list *compile_routes(struct compiler *compiler, size_t servic
 /* SN-61 */
 bool compile_routes_is_catch_all(const struct route *route);
 
+/* --- compile_shadow.c -------------------------------------------------------------------------- */
+
+/* Says which routes of a list, in the order of evaluation, are never reached. `host` empty: a list of
+ * one service; else those between services. */
+void compile_shadow(struct compiler *compiler, const struct route_list *routes, struct str host);
+
 /* --- compile_conditions.c ---------------------------------------------------------------------- */
 
 /* What a match demands. `match` NULL: nothing. False: refused, said why. */
