@@ -129,7 +129,7 @@ static void admin_clusters_put_endpoint(struct json *json,
 
     json_open_object(json);
     if (address_parse_with_port(endpoint->address, &address, &err)) {
-        admin_page_put_address(json, &address);
+        admin_page_put_address(json, "address", &address);
     }
     if (endpoint->host.len != 0) {
         json_put_str(json, "hostname", endpoint->host);

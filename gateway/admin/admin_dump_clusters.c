@@ -92,7 +92,7 @@ static void admin_dump_clusters_put_endpoint(struct json *json,
     json_key(json, "endpoint");
     json_open_object(json);
     if (cluster->kind == CLUSTER_STATIC) {
-        admin_page_put_address(json, &endpoint->address);
+        admin_page_put_address(json, "address", &endpoint->address);
     } else {
         json_key(json, "address");
         json_open_object(json);

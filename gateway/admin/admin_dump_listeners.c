@@ -121,7 +121,7 @@ static void admin_dump_listeners_put(struct json *json, const struct admin_view 
     json_open_object(json);
     json_put_cstr(json, "@type", TYPE_PREFIX "config.listener.v3.Listener");
     json_put_str(json, "name", listener->name);
-    admin_page_put_address(json, &listener->address);
+    admin_page_put_address(json, "address", &listener->address);
     json_put_cstr(json, "traffic_direction", "OUTBOUND");
     json_key(json, "filter_chains");
     json_open_array(json);

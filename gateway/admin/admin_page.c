@@ -56,11 +56,11 @@ void admin_page_put_revision(struct json *json, const struct reload_status *relo
     text_cleanup(&revision);
 }
 
-void admin_page_put_address(struct json *json, const struct address *address)
+void admin_page_put_address(struct json *json, const char *key, const struct address *address)
 {
     char host[ADDRESS_TEXT_BYTES];
 
-    json_key(json, "address");
+    json_key(json, key);
     json_open_object(json);
     if (address_family(address) == AF_UNIX) {
         json_key(json, "pipe");

@@ -26,8 +26,8 @@ struct str admin_page_query(const struct page_request *request, const char *name
 void admin_page_put_time(struct json *json, const char *key, uint64_t wall_us);
 /* Since when and under which revision something is served: version_info, last_updated. */
 void admin_page_put_revision(struct json *json, const struct reload_status *reload);
-/* socket_address of Envoy's API. */
-void admin_page_put_address(struct json *json, const struct address *address);
+/* An Address of Envoy's API: a socket_address, or a pipe. */
+void admin_page_put_address(struct json *json, const char *key, const struct address *address);
 
 /* A finding as an object. */
 void admin_page_put_finding(struct json *json, const struct finding *finding);

@@ -127,10 +127,7 @@ void admin_state_listeners(struct admin *admin, const struct page_request *reque
         const struct bound_listener *listener = &view->listeners->items[i];
         json_open_object(&json);
         json_put_str(&json, "name", listener->name);
-        json_key(&json, "local_address");
-        json_open_object(&json);
-        admin_page_put_address(&json, &listener->bound);
-        json_close_object(&json);
+        admin_page_put_address(&json, "local_address", &listener->bound);
         json_put_u64(&json, "gateway_port", listener->gateway_port);
         json_put_str(&json, "protocol", listener->protocol);
         json_put_u64(&json, "connections", admin_state_connection_count(view, listener->key));
