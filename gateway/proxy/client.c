@@ -63,7 +63,7 @@ void client_close(struct client *client)
     client_forget(client);
 }
 
-/* --- What the conn tells ------------------------------------------------------------------------------ */
+/* --- What the conn tells ---------------------------------------------------------------------- */
 
 static void client_on_request(void *owner, struct conn *conn, struct leg *leg, struct head *head,
                               bool is_end)
@@ -114,21 +114,22 @@ void client_start_http(struct client *client)
                                       &client_conn_owner, client);
 }
 
-/* --- Accepting ----------------------------------------------------------------------------------------- */
+/* --- Accepting -------------------------------------------------------------------------------- */
 
 static void client_on_handshake_deadline(void *arg)
 {
     client_tls_on_deadline(arg);
 }
 
-/* Room for one more: the connection that has been idle longest makes way (its client must expect that
- * of an idle connection at any time, RFC 9112 9.5). */
+/* Room for one more: the connection that has been idle longest makes way (its client must expect
+ * that of an idle connection at any time, RFC 9112 9.5). */
 static void client_reclaim_idle(struct worker *worker)
 {
     struct list *oldest = list_first(&worker->idle_clients);
 
     if (oldest != NULL) {
-        LOG_WARN("client", "all %zu connections of worker %u are taken; closing the longest idle one",
+        LOG_WARN("client",
+                 "all %zu connections of worker %u are taken; closing the longest idle one",
                  worker->options.max_connections, worker->index);
         client_close(list_object(oldest, struct client, link));
     }
@@ -163,7 +164,7 @@ void client_accept(struct worker_listener *listener, int fd, const struct addres
     }
 }
 
-/* --- Facts ------------------------------------------------------------------------------------------------ */
+/* --- Facts ------------------------------------------------------------------------------------ */
 
 const struct tls_server *client_find_server(struct client *client)
 {
@@ -208,8 +209,7 @@ void client_describe(struct client *client)
         address_print(local, local_text),
         is_ip ? address_print_host(local, local_host) : STR(""),
     };
-    client->address_text =
-        mem_alloc(texts[0].len + texts[1].len + texts[2].len + texts[3].len + 1);
+    client->address_text = mem_alloc(texts[0].len + texts[1].len + texts[2].len + texts[3].len + 1);
     char *at = client->address_text;
     client->peer_text = client_put(&at, texts[0]);
     client->peer_host = client_put(&at, texts[1]);

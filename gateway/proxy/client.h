@@ -36,7 +36,8 @@ struct client {
 void client_accept(struct worker_listener *listener, int fd, const struct address *peer);
 /* At once, without a word. */
 void client_close(struct client *client);
-/* The server of the current snapshot for the name of the handshake; NULL: plain, or there is none. */
+/* The server of the current snapshot for the name of the handshake; NULL: plain, or there is none.
+ */
 const struct tls_server *client_find_server(struct client *client);
 /* Fills the texts. */
 void client_describe(struct client *client);

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-/* --- Names -------------------------------------------------------------------------------------------- */
+/* --- Names ------------------------------------------------------------------------------------ */
 
 struct str client_tls_configured_name(const struct snapshot_listener *listener,
                                       struct str server_name, char out[256])
@@ -39,7 +39,7 @@ struct str client_tls_configured_name(const struct snapshot_listener *listener,
     return STR("*");
 }
 
-/* --- Failures ------------------------------------------------------------------------------------------- */
+/* --- Failures --------------------------------------------------------------------------------- */
 
 static const char *client_tls_version_name(uint16_t version)
 {
@@ -109,7 +109,7 @@ void client_tls_on_deadline(struct client *client)
     client_close(client);
 }
 
-/* --- Handshake -------------------------------------------------------------------------------------------- */
+/* --- Handshake -------------------------------------------------------------------------------- */
 
 static void client_tls_on_handshake(void *owner, const struct tls_session_facts *facts)
 {
@@ -146,7 +146,7 @@ static const struct transport_tls_events client_tls_events = {
     .on_handshake_failure = client_tls_on_handshake_failure,
 };
 
-/* --- ClientHello -------------------------------------------------------------------------------------------- */
+/* --- ClientHello ------------------------------------------------------------------------------ */
 
 static void client_tls_refuse_name(struct client *client)
 {

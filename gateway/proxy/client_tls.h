@@ -1,5 +1,5 @@
-/* client_tls: a client's way through TLS: collect the ClientHello, pick the server by its name in the
- * current snapshot (spec SN-1 to SN-8), then the handshake, counted and told when it fails. */
+/* client_tls: a client's way through TLS: collect the ClientHello, pick the server by its name in
+ * the current snapshot (spec SN-1 to SN-8), then the handshake, counted and told when it fails. */
 #ifndef GATEWAY_PROXY_CLIENT_TLS_H
 #define GATEWAY_PROXY_CLIENT_TLS_H
 

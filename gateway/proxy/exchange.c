@@ -18,7 +18,7 @@ enum {
 
 static void exchange_on_deadline(void *arg);
 
-/* --- Life ------------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 static struct exchange *exchange_take(struct worker *worker)
 {
@@ -123,7 +123,7 @@ void exchange_finish(struct exchange *exchange)
     }
 }
 
-/* --- Flow --------------------------------------------------------------------------------------------- */
+/* --- Flow ------------------------------------------------------------------------------------- */
 
 static bool exchange_flow_may_go(const struct exchange *exchange, const enum flow *flow,
                                  enum flow next)
@@ -169,7 +169,7 @@ void exchange_resume_request(struct exchange *exchange, unsigned reason)
     }
 }
 
-/* --- Answers of our own ------------------------------------------------------------------------------- */
+/* --- Answers of our own ----------------------------------------------------------------------- */
 
 void exchange_announce_close(struct exchange *exchange)
 {
@@ -221,11 +221,10 @@ void exchange_reply(struct exchange *exchange, enum outcome_id id)
     struct local_reply reply;
 
     exchange->flags |= outcome->flags;
-    exchange->details =
-        outcome->reset_reason != NULL
-            ? local_reply_reset_details(outcome, exchange->transport_failure, false,
-                                        exchange->arena)
-            : str_from_cstr(outcome->details);
+    exchange->details = outcome->reset_reason != NULL
+                            ? local_reply_reset_details(outcome, exchange->transport_failure, false,
+                                                        exchange->arena)
+                            : str_from_cstr(outcome->details);
     local_reply_from_outcome(&reply, id, &reset, exchange->arena);
     exchange_send_reply(exchange, &reply);
 }
@@ -242,8 +241,8 @@ void exchange_cut_client(struct exchange *exchange, enum outcome_id id)
     struct leg *leg = exchange->client_leg;
 
     exchange->flags |= outcome->flags;
-    exchange->details = local_reply_reset_details(outcome, exchange->transport_failure, true,
-                                                  exchange->arena);
+    exchange->details =
+        local_reply_reset_details(outcome, exchange->transport_failure, true, exchange->arena);
     if (exchange->response_flow != FLOW_DONE) {
         exchange_set_flow(exchange, &exchange->response_flow, FLOW_BROKEN);
     }
@@ -263,7 +262,7 @@ static void exchange_on_deadline(void *arg)
     }
 }
 
-/* --- The client's leg ------------------------------------------------------------------------------------ */
+/* --- The client's leg ------------------------------------------------------------------------- */
 
 static void exchange_on_client_body(void *owner, struct leg *leg, const unsigned char *bytes,
                                     size_t len)
@@ -325,7 +324,7 @@ static const struct leg_handler exchange_client_handler = {
     .on_end = exchange_on_client_end,
 };
 
-/* --- Begin -------------------------------------------------------------------------------------------------- */
+/* --- Begin ------------------------------------------------------------------------------------ */
 
 /* Path and query as one view of what was received, for the log and HT-75. */
 static struct str exchange_path_as_received(const struct head *request, struct arena *arena)

@@ -1,6 +1,6 @@
-/* exchange: one request and its response: it joins the client's leg with an upstream leg, or answers by
- * itself. Owned by its worker until both legs are gone; reused from a list with its arena, so a warm
- * request allocates nothing.
+/* exchange: one request and its response: it joins the client's leg with an upstream leg, or
+ * answers by itself. Owned by its worker until both legs are gone; reused from a list with its
+ * arena, so a warm request allocates nothing.
  *
  *   exchange.c            life, the client's leg, answers of our own
  *   exchange_route.c      which route, which destination: everything before an upstream is needed
@@ -10,8 +10,8 @@
  *
  * Each direction is a small state of its own:
  *
- *   HEAD ──▶ BODY ──▶ DONE        request:  HEAD until sent upstream (a new attempt goes back to it)
- *     └───────┴──▶ BROKEN         response: HEAD until sent to the client
+ *   HEAD ──▶ BODY ──▶ DONE     request:  HEAD until sent upstream (a new attempt goes back to it)
+ *     └───────┴──▶ BROKEN      response: HEAD until sent to the client
  */
 #ifndef GATEWAY_PROXY_EXCHANGE_H
 #define GATEWAY_PROXY_EXCHANGE_H
@@ -60,12 +60,12 @@ struct exchange {
     struct request_facts facts;
     uint32_t timeout_ms;
     char request_id[REQUEST_ID_BYTES];
-    struct str original_path; /* path and query as received */
+    struct str original_path;  /* path and query as received */
     struct str rewritten_from; /* HT-75; empty: the path was not rewritten */
 
     /* The upstream side. */
-    struct cluster *cluster;   /* counted */
-    struct endpoint *endpoint; /* of this attempt, counted */
+    struct cluster *cluster;                              /* counted */
+    struct endpoint *endpoint;                            /* of this attempt, counted */
     struct endpoint *tried[EXCHANGE_CONNECT_RETRIES + 1]; /* only compared */
     unsigned tried_count;
     unsigned attempt; /* x-envoy-attempt-count */
@@ -103,7 +103,7 @@ void exchange_begin(struct client *client, struct leg *leg, struct head *head, b
 /* Frees the spare ones. */
 void exchange_free_spare(struct worker *worker);
 
-/* --- Between the files of the exchange ------------------------------------------------------------ */
+/* --- Between the files of the exchange -------------------------------------------------------- */
 
 /* The one place where a flow changes; a step that is not in the drawing is a bug. */
 void exchange_set_flow(struct exchange *exchange, enum flow *flow, enum flow next);

@@ -1,10 +1,10 @@
-/* exchange_log: counters and access log lines. In the worker's thread; the line is formatted here and
- * written by the log writer's thread. */
+/* exchange_log: counters and access log lines. In the worker's thread; the line is formatted here
+ * and written by the log writer's thread. */
 #include "gateway/proxy/exchange_log.h"
 
 #include "gateway/base/now.h"
 
-/* --- Records -------------------------------------------------------------------------------------------- */
+/* --- Records ---------------------------------------------------------------------------------- */
 
 static const struct headers *exchange_log_headers(const struct exchange *exchange,
                                                   enum format_headers which)
@@ -103,8 +103,8 @@ void exchange_log_fill(const struct exchange *exchange, struct format_record *re
     /* Only a rewrite makes two paths of it. */
     record->path = exchange->rewritten_from.len > 0 ? request->path : exchange->original_path;
     if (exchange->rewritten_from.len > 0 && request->has_query) {
-        record->path = arena_printf(arena, "%.*s?%.*s", STR_ARG(request->path),
-                                    STR_ARG(request->query));
+        record->path =
+            arena_printf(arena, "%.*s?%.*s", STR_ARG(request->path), STR_ARG(request->query));
     }
     record->authority = request->authority;
     record->scheme = exchange->facts.scheme;
@@ -125,16 +125,17 @@ void exchange_log_fill(const struct exchange *exchange, struct format_record *re
     if (!exchange->facts.is_client_peer && exchange->facts.client_host.len > 0) {
         struct str host = exchange->facts.client_host;
         bool is_ipv6 = str_find_char(host, ':') != SIZE_MAX;
-        record->downstream_remote_address = arena_printf(
-            arena, is_ipv6 ? "[%.*s]:0" : "%.*s:0", STR_ARG(host)); /* OB-11 */
+        record->downstream_remote_address =
+            arena_printf(arena, is_ipv6 ? "[%.*s]:0" : "%.*s:0", STR_ARG(host)); /* OB-11 */
     }
     record->find_header = exchange_log_find_header;
     record->header_source = exchange;
 }
 
-/* --- Finished ------------------------------------------------------------------------------------------- */
+/* --- Finished --------------------------------------------------------------------------------- */
 
-/* OB-27: from the trailers, or from a head that is trailers too; only what gRPC has a number for. */
+/* OB-27: from the trailers, or from a head that is trailers too; only what gRPC has a number for.
+ */
 static uint8_t exchange_log_grpc_status(const struct exchange *exchange)
 {
     const struct header *field = NULL;
@@ -187,7 +188,7 @@ void exchange_log_finished(struct exchange *exchange)
     }
 }
 
-/* --- Without an exchange --------------------------------------------------------------------------------- */
+/* --- Without an exchange ---------------------------------------------------------------------- */
 
 void exchange_log_protocol_error(struct worker *worker, struct str side, const char *detail)
 {

@@ -4,7 +4,8 @@
 
 #include "gateway/proxy/exchange.h"
 
-/* What is known by now, for header formats and the access log. Views live as long as the exchange. */
+/* What is known by now, for header formats and the access log. Views live as long as the exchange.
+ */
 void exchange_log_fill(const struct exchange *exchange, struct format_record *record);
 /* Once for each exchange, before its legs are released. */
 void exchange_log_finished(struct exchange *exchange);

@@ -1,5 +1,5 @@
-/* exchange_response: the response's way from the upstream leg to the client's: interim heads, the head,
- * body under back-pressure, trailers, and the cut where the upstream breaks off. */
+/* exchange_response: the response's way from the upstream leg to the client's: interim heads, the
+ * head, body under back-pressure, trailers, and the cut where the upstream breaks off. */
 #include "gateway/proxy/exchange.h"
 
 #include "gateway/base/now.h"

@@ -1,6 +1,6 @@
-/* exchange_route: from a well-formed request to what is done with it: path normalised once, headers of
- * entry, the route table of the server, virtual host, route, action. All of it within one call, over
- * the snapshot the exchange holds. */
+/* exchange_route: from a well-formed request to what is done with it: path normalised once, headers
+ * of entry, the route table of the server, virtual host, route, action. All of it within one call,
+ * over the snapshot the exchange holds. */
 #include "gateway/proxy/exchange.h"
 
 #include "gateway/http/target.h"
@@ -75,8 +75,8 @@ static const struct route *exchange_route_match(const struct exchange *exchange,
     return match_route(host, &match);
 }
 
-/* GW-50 to GW-56; but not an ACME challenge that has a route: the one who renews the certificate asks
- * for it over plain HTTP. */
+/* GW-50 to GW-56; but not an ACME challenge that has a route: the one who renews the certificate
+ * asks for it over plain HTTP. */
 static bool exchange_route_must_use_https(const struct exchange *exchange,
                                           const struct virtual_host *host)
 {

@@ -1,6 +1,6 @@
 /* exchange_upstream: attempts to have the request answered: an endpoint, a connection, the request
- * sent, and what is done when any of it fails. The head is made ready once; each attempt only changes
- * its count. */
+ * sent, and what is done when any of it fails. The head is made ready once; each attempt only
+ * changes its count. */
 #include "gateway/proxy/exchange.h"
 
 #include "gateway/base/check.h"
@@ -16,7 +16,7 @@ enum { EXCHANGE_BACKOFF_BASE_MS = 25, EXCHANGE_BACKOFF_MAX_MS = 250 }; /* HT-102
 
 static void exchange_attempt(struct exchange *exchange);
 
-/* --- The head that goes upstream ---------------------------------------------------------------------- */
+/* --- The head that goes upstream -------------------------------------------------------------- */
 
 static void exchange_apply_request_ops(struct exchange *exchange)
 {
@@ -76,7 +76,7 @@ static void exchange_prepare_request(struct exchange *exchange)
     }
 }
 
-/* --- Sending -------------------------------------------------------------------------------------------- */
+/* --- Sending ---------------------------------------------------------------------------------- */
 
 static void exchange_drop_kept(struct exchange *exchange)
 {
@@ -213,7 +213,7 @@ static void exchange_send_request(struct exchange *exchange)
     }
 }
 
-/* --- Attempts ---------------------------------------------------------------------------------------------- */
+/* --- Attempts --------------------------------------------------------------------------------- */
 
 void exchange_end_attempt(struct exchange *exchange)
 {
@@ -257,8 +257,8 @@ static void exchange_on_backoff_over(void *arg)
 /* HT-102: evenly from [0, base * (2^n - 1)], capped. */
 static uint32_t exchange_backoff_ms(struct exchange *exchange)
 {
-    uint64_t span = (uint64_t)EXCHANGE_BACKOFF_BASE_MS *
-                    ((UINT64_C(1) << (exchange->attempt - 1)) - 1);
+    uint64_t span =
+        (uint64_t)EXCHANGE_BACKOFF_BASE_MS * ((UINT64_C(1) << (exchange->attempt - 1)) - 1);
 
     if (span > EXCHANGE_BACKOFF_MAX_MS) {
         span = EXCHANGE_BACKOFF_MAX_MS;
@@ -350,11 +350,11 @@ void exchange_arm_deadline(struct exchange *exchange)
     }
 }
 
-/* --- Failure of a connection that had the request ------------------------------------------------------------ */
+/* --- Failure of a connection that had the request --------------------------------------------- */
 
-/* RFC 9110 9.2.2, RFC 9112 9.3.1: a connection out of the pool was closed by the upstream while it lay
- * idle; not a byte came back, so the request was not answered. It is sent again where that can do no
- * harm. */
+/* RFC 9110 9.2.2, RFC 9112 9.3.1: a connection out of the pool was closed by the upstream while it
+ * lay idle; not a byte came back, so the request was not answered. It is sent again where that can
+ * do no harm. */
 static bool exchange_is_stale_connection(const struct exchange *exchange, enum leg_end end)
 {
     return exchange->is_leg_reused && exchange->upstream_leg->wire_received_bytes == 0 &&

@@ -1,4 +1,5 @@
-/* header_ops: the header operations of routes and destinations (spec 5.7), both directions. Pure. */
+/* header_ops: the header operations of routes and destinations (spec 5.7), both directions. Pure.
+ */
 #ifndef GATEWAY_PROXY_HEADER_OPS_H
 #define GATEWAY_PROXY_HEADER_OPS_H
 
@@ -6,7 +7,8 @@
 
 bool header_ops_is_empty(const struct route_header_ops *ops);
 /* `count` lists (at most HEADER_OPS_LISTS_MAX) taken as one: every value is evaluated over *record
- * first, then all removes, then sets and adds list by list (HT-80, HT-85). Values live in `arena`. */
+ * first, then all removes, then sets and adds list by list (HT-80, HT-85). Values live in `arena`.
+ */
 enum { HEADER_OPS_LISTS_MAX = 2 };
 void header_ops_apply(const struct route_header_ops *const *lists, size_t count,
                       struct headers *headers, const struct format_record *record,

@@ -1,6 +1,6 @@
-/* lease: a worker's hold on one snapshot: one counted reference, and a plain number of exchanges that
- * read it. A new snapshot opens a new lease; the old one ends with its last user, and the reference
- * goes back to where snapshots are freed. A worker's. */
+/* lease: a worker's hold on one snapshot: one counted reference, and a plain number of exchanges
+ * that read it. A new snapshot opens a new lease; the old one ends with its last user, and the
+ * reference goes back to where snapshots are freed. A worker's. */
 #ifndef GATEWAY_PROXY_LEASE_H
 #define GATEWAY_PROXY_LEASE_H
 

@@ -16,11 +16,11 @@ bool local_reply_is_grpc_request(const struct head *request)
 
 /* LR-20. */
 static struct str local_reply_reset_body(const struct outcome *outcome,
-                                         const struct local_reply_reset *reset,
-                                         struct arena *arena)
+                                         const struct local_reply_reset *reset, struct arena *arena)
 {
     return arena_printf(
-        arena, "upstream connect error or disconnect/reset before headers. %sreset reason: %s%s%.*s",
+        arena,
+        "upstream connect error or disconnect/reset before headers. %sreset reason: %s%s%.*s",
         reset->is_retried ? "retried and the latest " : "", outcome->reset_reason,
         reset->transport_failure.len > 0 ? ", transport failure reason: " : "",
         STR_ARG(reset->transport_failure));
@@ -41,10 +41,10 @@ struct str local_reply_reset_details(const struct outcome *outcome, struct str t
                                      bool is_response_started, struct arena *arena)
 {
     const char *reason = outcome->reset_reason != NULL ? outcome->reset_reason : outcome->details;
-    struct str details = arena_printf(arena, "upstream_reset_%s_response_started{%s%s%.*s}",
-                                      is_response_started ? "after" : "before", reason,
-                                      transport_failure.len > 0 ? "," : "",
-                                      STR_ARG(transport_failure));
+    struct str details =
+        arena_printf(arena, "upstream_reset_%s_response_started{%s%s%.*s}",
+                     is_response_started ? "after" : "before", reason,
+                     transport_failure.len > 0 ? "," : "", STR_ARG(transport_failure));
     char *bytes = arena_alloc(arena, details.len + 1);
 
     /* One word in the log, as Envoy writes it. */
@@ -54,7 +54,8 @@ struct str local_reply_reset_details(const struct outcome *outcome, struct str t
     return str_from(bytes, details.len);
 }
 
-/* gRPC over HTTP/2, "Responses": the message is percent-encoded, space to tilde but for '%' stay. */
+/* gRPC over HTTP/2, "Responses": the message is percent-encoded, space to tilde but for '%' stay.
+ */
 static struct str local_reply_encode_grpc_message(struct str message, struct arena *arena)
 {
     static const char digits[] = "0123456789ABCDEF";

@@ -1,5 +1,5 @@
-/* outcome: how a request ended, one row of outcome.def each: flags for the log, status and body of the
- * answer, details. The data path's error value. */
+/* outcome: how a request ended, one row of outcome.def each: flags for the log, status and body of
+ * the answer, details. The data path's error value. */
 #ifndef GATEWAY_PROXY_OUTCOME_H
 #define GATEWAY_PROXY_OUTCOME_H
 

@@ -22,9 +22,8 @@ static struct str redirect_host(const struct route_redirect *redirect, const str
     }
     struct str digits = target_authority_port(request->authority);
     bool has_port = str_parse_u32(digits, &port);
-    if (redirect->port != 0 ||
-        (has_port && !str_equals(scheme, request_scheme) &&
-         port == redirect_default_port(request_scheme))) {
+    if (redirect->port != 0 || (has_port && !str_equals(scheme, request_scheme) &&
+                                port == redirect_default_port(request_scheme))) {
         return target_authority_host(request->authority);
     }
     return request->authority;

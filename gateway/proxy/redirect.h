@@ -1,4 +1,5 @@
-/* redirect: the Location of a redirect (spec 5.4, GW-52). Pure; used by the exchange and by `explain`.
+/* redirect: the Location of a redirect (spec 5.4, GW-52). Pure; used by the exchange and by
+ * `explain`.
  */
 #ifndef GATEWAY_PROXY_REDIRECT_H
 #define GATEWAY_PROXY_REDIRECT_H

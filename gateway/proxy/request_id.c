@@ -1,5 +1,5 @@
-/* request_id: UUIDs from the worker's random numbers. They tell requests apart; nothing trusts them to
- * be secret. */
+/* request_id: UUIDs from the worker's random numbers. They tell requests apart; nothing trusts them
+ * to be secret. */
 #include "gateway/proxy/request_id.h"
 
 void request_id_make(struct random *random, char out[REQUEST_ID_BYTES])

@@ -1,5 +1,5 @@
-/* request_metrics: labels of finished requests. A worker's. No label ever comes from a peer's bytes:
- * they are configuration, or numbers out of small ranges. */
+/* request_metrics: labels of finished requests. A worker's. No label ever comes from a peer's
+ * bytes: they are configuration, or numbers out of small ranges. */
 #include "gateway/proxy/request_metrics.h"
 
 #include "gateway/observe/format.h"
@@ -32,11 +32,11 @@ static void request_metrics_fill(const struct request_metrics *metrics,
     const struct cluster *cluster = sample->cluster;
     struct str unknown = STR("unknown");
     struct str cluster_id = request_metrics_or(own->cluster_id, STR("Kubernetes"));
-    struct str service = cluster != NULL ? request_metrics_or(cluster->service_host, unknown)
-                                         : unknown; /* OB-26 */
-    struct str name =
-        cluster != NULL ? request_metrics_or(request_metrics_short_name(cluster), unknown)
-                        : unknown;
+    struct str service =
+        cluster != NULL ? request_metrics_or(cluster->service_host, unknown) : unknown; /* OB-26 */
+    struct str name = cluster != NULL
+                          ? request_metrics_or(request_metrics_short_name(cluster), unknown)
+                          : unknown;
     struct str namespace_name =
         cluster != NULL ? request_metrics_or(cluster->service_namespace, unknown) : unknown;
     const struct str row[REQUEST_METRICS_LABELS] = {

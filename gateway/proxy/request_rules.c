@@ -15,9 +15,10 @@ static bool request_rules_is_good_referer(struct str value)
         return false;
     }
     struct str rest = str_skip(value, scheme_len);
-    size_t authority_len = 0;
-    while (authority_len < rest.len && strchr("/?#", rest.ptr[authority_len]) == NULL) {
-        authority_len++;
+    size_t authority_len = rest.len;
+    for (const char *mark = "/?#"; *mark != '\0'; mark++) {
+        size_t at = str_find_char(rest, *mark);
+        authority_len = at < authority_len ? at : authority_len;
     }
     return authority_len > 0 && str_find_char(rest, '#') == SIZE_MAX &&
            str_find_char(str_slice(rest, 0, authority_len), '@') == SIZE_MAX;
@@ -33,8 +34,8 @@ static void request_rules_check_referer(struct headers *headers)
     }
 }
 
-/* HD-8 in the stricter form of its product note, HD-23: no x-envoy-* of a client's gets in. One walk,
- * whatever the peer sends. HD-11: nor a certificate it did not show us. */
+/* HD-8 in the stricter form of its product note, HD-23: no x-envoy-* of a client's gets in. One
+ * walk, whatever the peer sends. HD-11: nor a certificate it did not show us. */
 static void request_rules_strip(struct headers *headers)
 {
     size_t kept = 0;
@@ -82,16 +83,14 @@ static void request_rules_set_forwarded_for(struct headers *headers,
     if (facts->is_client_peer) {
         facts->client_host = source->peer_host;
     }
-    struct str own =
-        address_is_loopback(source->peer) ? source->local_host : source->peer_host;
+    struct str own = address_is_loopback(source->peer) ? source->local_host : source->peer_host;
     if (own.len == 0) {
         return; /* a unix socket's peer has nothing to append */
     }
     /* "1.2.3.4,10.0.0.1": no space. */
-    headers_set_id(headers, HEADER_X_FORWARDED_FOR,
-                   received.len > 0
-                       ? arena_printf(arena, "%.*s,%.*s", STR_ARG(received), STR_ARG(own))
-                       : own);
+    headers_set_id(
+        headers, HEADER_X_FORWARDED_FOR,
+        received.len > 0 ? arena_printf(arena, "%.*s,%.*s", STR_ARG(received), STR_ARG(own)) : own);
 }
 
 /* HD-4, HD-6. */

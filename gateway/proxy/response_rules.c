@@ -39,7 +39,6 @@ void response_rules_finish(struct head *response, struct str server_name, struct
     headers_set_id(headers, HEADER_SERVER, server_name);
     if (headers_find_id(headers, HEADER_DATE) == NULL) {
         headers_add_id(headers, HEADER_DATE,
-                       arena_copy_str(arena,
-                                      str_from(now_http_date(), RESPONSE_RULES_DATE_BYTES)));
+                       arena_copy_str(arena, str_from(now_http_date(), RESPONSE_RULES_DATE_BYTES)));
     }
 }

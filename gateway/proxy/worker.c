@@ -18,7 +18,7 @@
 /* Turns of the loop at the end, so that what was closed is freed. */
 enum { WORKER_LAST_TURNS = 4 };
 
-/* --- Counts ------------------------------------------------------------------------------------------- */
+/* --- Counts ----------------------------------------------------------------------------------- */
 
 /* Only the worker's thread writes, so a plain read and write will do; others read it whole. */
 static void worker_change_count(atomic_size_t *count, int change)
@@ -57,8 +57,8 @@ void worker_count_connection(struct worker *worker, int change)
 void worker_review_accepting(struct worker *worker)
 {
     size_t max = worker->options.max_connections;
-    bool is_full = max != 0 && worker_active_count(worker) >= max &&
-                   list_is_empty(&worker->idle_clients);
+    bool is_full =
+        max != 0 && worker_active_count(worker) >= max && list_is_empty(&worker->idle_clients);
     size_t position = 0;
     struct str key;
     void *value;
@@ -81,7 +81,7 @@ void worker_review_accepting(struct worker *worker)
     }
 }
 
-/* --- Listeners ------------------------------------------------------------------------------------------ */
+/* --- Listeners -------------------------------------------------------------------------------- */
 
 static struct str worker_copy(struct str view)
 {
@@ -150,8 +150,7 @@ static void worker_drain_clients(struct worker *worker, const struct worker_list
 
     for (size_t i = 0; i < 2; i++) {
         /* Closing one may free it, and only it. */
-        LIST_EACH(lists[i], link)
-        {
+        LIST_EACH (lists[i], link) {
             struct client *client = list_object(link, struct client, link);
             if (client->conn != NULL && (listener == NULL || client->listener == listener)) {
                 client->conn->ops->drain(client->conn);
@@ -174,7 +173,7 @@ static void worker_close_listener(struct worker_listener *listener)
     worker_listener_unref(listener);
 }
 
-/* --- Publishing ------------------------------------------------------------------------------------------ */
+/* --- Publishing ------------------------------------------------------------------------------- */
 
 /* A publication on its way, with copies of all it names. */
 struct worker_message {
@@ -266,8 +265,7 @@ static void worker_do_publish(void *arg)
         return;
     }
     cluster_set_update(&worker->clusters, snapshot->clusters, snapshot->cluster_count);
-    worker->lease =
-        lease_open(snapshot, worker->options.release_snapshot, worker->options.owner);
+    worker->lease = lease_open(snapshot, worker->options.release_snapshot, worker->options.owner);
     worker_update_listeners(worker, message);
     lease_unref(former);
     loop_post(worker->options.control_loop, worker_tell_done, message);
@@ -297,7 +295,7 @@ void worker_publish(struct worker *worker, const struct worker_publication *publ
     loop_post(worker->loop, worker_do_publish, message);
 }
 
-/* --- Drain ------------------------------------------------------------------------------------------------- */
+/* --- Drain ------------------------------------------------------------------------------------ */
 
 static void worker_do_drain_begin(void *arg)
 {
@@ -342,7 +340,7 @@ void worker_stop_accepting(struct worker *worker)
     loop_post(worker->loop, worker_do_stop_accepting, worker);
 }
 
-/* --- Admin ------------------------------------------------------------------------------------------------- */
+/* --- Admin ------------------------------------------------------------------------------------ */
 
 struct worker_question {
     struct worker *worker;
@@ -378,7 +376,7 @@ void worker_collect(struct worker *worker, worker_report_fn on_report, void *own
     loop_post(worker->loop, worker_do_collect, question);
 }
 
-/* --- Thread -------------------------------------------------------------------------------------------------- */
+/* --- Thread ----------------------------------------------------------------------------------- */
 
 static void worker_close_everything(struct worker *worker)
 {
@@ -428,7 +426,7 @@ static int worker_create_thread(struct worker *worker)
     (void)pthread_sigmask(SIG_SETMASK, &former, NULL);
     if (error_number == 0) {
         (void)snprintf(name, sizeof(name), "worker-%u", worker->index); /* cut is fine */
-        (void)pthread_setname_np(worker->thread, name);                /* only for ps and gdb */
+        (void)pthread_setname_np(worker->thread, name);                 /* only for ps and gdb */
     }
     return error_number;
 }

@@ -1,9 +1,10 @@
-/* worker: one thread's share of the traffic: a loop, its listening sockets, the lease on the current
- * snapshot, living clusters, clients and exchanges. Made, fed and ended by the control thread;
- * everything it owns is touched by its own thread only. Workers share nothing but the snapshot.
+/* worker: one thread's share of the traffic: a loop, its listening sockets, the lease on the
+ * current snapshot, living clusters, clients and exchanges. Made, fed and ended by the control
+ * thread; everything it owns is touched by its own thread only. Workers share nothing but the
+ * snapshot.
  *
- *   control thread ── worker_publish() ──▶ worker          worker_drain_begin(): answers say "close"
- *                 ◀── on_done (posted) ──                  worker_stop_accepting(): no new ones
+ *   control thread ── worker_publish() ──▶ worker     worker_drain_begin(): answers say "close"
+ *                 ◀── on_done (posted) ──             worker_stop_accepting(): no new ones
  */
 #ifndef GATEWAY_PROXY_WORKER_H
 #define GATEWAY_PROXY_WORKER_H
@@ -18,7 +19,7 @@ struct worker;
 /* Who we are, for the source_* labels of the metrics. An empty view is told as "unknown", an empty
  * revision as "latest", an empty cluster id as "Kubernetes". */
 struct worker_identity {
-    struct str workload;       /* "istio-ingressgateway" */
+    struct str workload; /* "istio-ingressgateway" */
     struct str workload_namespace;
     struct str canonical_service;
     struct str canonical_revision;
@@ -33,15 +34,15 @@ struct worker_options {
     uint32_t handshake_timeout_ms;
     uint32_t connect_timeout_ms; /* for a cluster that names none */
     enum path_normalization path_normalization;
-    unsigned trusted_hops;       /* HD-3 */
-    size_t max_connections;      /* of one worker; 0: no cap */
+    unsigned trusted_hops;         /* HD-3 */
+    size_t max_connections;        /* of one worker; 0: no cap */
     struct access_log *access_log; /* NULL: off */
     struct worker_identity identity;
     struct str server_name;       /* `server` of every answer; "istio-envoy" when empty (HD-30) */
     const char *resolver_servers; /* as resolver_new() takes it; NULL: the system's */
     struct loop *control_loop;    /* done callbacks are posted here */
-    /* Called in the worker's thread when it gave back the last reference: the snapshot must be freed
-     * on the control thread. */
+    /* Called in the worker's thread when it gave back the last reference: the snapshot must be
+     * freed on the control thread. */
     void (*release_snapshot)(void *owner, struct snapshot *snapshot);
     void *owner;
 };
@@ -49,8 +50,8 @@ struct worker_options {
 /* Starts the thread. It serves nothing before the first worker_publish(). */
 struct worker *worker_start(const struct worker_options *options, unsigned index, struct err *err);
 /* Ends the thread now, whatever is under way, and frees the worker. Its references to snapshots are
- * released before it returns. Nobody else uses the worker any more; what it posted to the control loop
- * may still arrive, without a worker to go back to. */
+ * released before it returns. Nobody else uses the worker any more; what it posted to the control
+ * loop may still arrive, without a worker to go back to. */
 void worker_stop(struct worker *worker);
 unsigned worker_index(const struct worker *worker);
 
@@ -62,9 +63,10 @@ struct worker_socket {
 };
 typedef void (*worker_done_fn)(void *owner, struct worker *worker);
 /* A snapshot, the sockets that are new with it, and the keys of those to be given up. Unchanged
- * listeners are not named: they keep their sockets. All is copied; the worker takes its own reference
- * to the snapshot before this returns. `on_done` runs on the control loop once the worker serves by
- * it. A listener that goes away empties its queue first, and its connections finish what is under way.
+ * listeners are not named: they keep their sockets. All is copied; the worker takes its own
+ * reference to the snapshot before this returns. `on_done` runs on the control loop once the worker
+ * serves by it. A listener that goes away empties its queue first, and its connections finish what
+ * is under way.
  */
 struct worker_publication {
     struct snapshot *snapshot;
@@ -101,7 +103,7 @@ struct worker_report_endpoint {
     uint64_t active_requests;
     uint64_t active_connections;
     uint64_t idle_connections;
-    uint64_t request_count;         /* since the endpoint came */
+    uint64_t request_count; /* since the endpoint came */
     uint64_t connect_failure_count;
 };
 struct worker_report_cluster {

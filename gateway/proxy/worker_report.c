@@ -1,5 +1,5 @@
-/* worker_report: a copy of a worker's listeners and clusters. Made in the worker's thread, then owned
- * by whoever asked. */
+/* worker_report: a copy of a worker's listeners and clusters. Made in the worker's thread, then
+ * owned by whoever asked. */
 #include "gateway/proxy/worker_report.h"
 
 #include "gateway/base/mem.h"
@@ -61,8 +61,7 @@ static void worker_report_add_clusters(struct worker_report *report, const struc
     struct worker_report_cluster *rows = arena_new_array(
         report->arena, struct worker_report_cluster, worker->clusters.by_name.count);
 
-    LIST_EACH(&worker->clusters.current, link)
-    {
+    LIST_EACH (&worker->clusters.current, link) {
         worker_report_fill_cluster(&rows[report->cluster_count++], report->arena,
                                    list_object(link, struct cluster, link));
     }

@@ -12,8 +12,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* A listening socket and what belongs to it. Counted: the worker holds a reference while the socket is
- * open, each client another. */
+/* A listening socket and what belongs to it. Counted: the worker holds a reference while the socket
+ * is open, each client another. */
 struct worker_listener {
     struct worker *worker;
     struct str key;  /* owned */
@@ -21,7 +21,7 @@ struct worker_listener {
     struct address bound;
     struct listener *socket;                /* NULL: closed */
     const struct snapshot_listener *config; /* in the current snapshot; NULL: it has none */
-    bool is_tls; /* as the last configuration said */
+    bool is_tls;                            /* as the last configuration said */
     uint32_t ref_count;
     uint64_t connection_count;
     struct metric_series *connection_series;
@@ -37,14 +37,14 @@ struct worker {
     struct metrics_shard *metrics;
     struct request_metrics request_metrics;
     struct cluster_set clusters;
-    struct lease *lease; /* NULL before the first snapshot */
+    struct lease *lease;  /* NULL before the first snapshot */
     struct map listeners; /* key to worker_listener */
-    bool is_draining;           /* answers say "close" */
+    bool is_draining;     /* answers say "close" */
     bool is_stopping;
-    bool is_paused;             /* max_connections reached */
-    struct list idle_clients;   /* the longest idle first */
-    struct list busy_clients;   /* in a handshake or a request */
-    struct list exchanges;      /* under way */
+    bool is_paused;           /* max_connections reached */
+    struct list idle_clients; /* the longest idle first */
+    struct list busy_clients; /* in a handshake or a request */
+    struct list exchanges;    /* under way */
     struct list spare_exchanges;
     size_t spare_exchange_count;
     uint64_t next_connection_id;

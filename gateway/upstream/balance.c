@@ -1,4 +1,5 @@
-/* balance: the choice of an endpoint. A worker's own; workers do not know of each other's choices. */
+/* balance: the choice of an endpoint. A worker's own; workers do not know of each other's choices.
+ */
 #include "gateway/upstream/balance.h"
 
 #include "gateway/base/check.h"
@@ -13,8 +14,8 @@ void balance_cleanup(struct balance *balance)
     *balance = (struct balance){ 0 };
 }
 
-void balance_set(struct balance *balance, enum cluster_balance kind,
-                 struct endpoint *const *all, size_t count)
+void balance_set(struct balance *balance, enum cluster_balance kind, struct endpoint *const *all,
+                 size_t count)
 {
     mem_free(balance->endpoints);
     balance->endpoints = count > 0 ? mem_alloc_array(count, sizeof(*all)) : NULL;
@@ -52,12 +53,12 @@ static struct endpoint *balance_pick_random(const struct balance *balance, struc
  * weights 5, 1, 1 the order is a a b a c a a, not a a a a a b c. */
 static struct endpoint *balance_pick_weighted_round(struct balance *balance)
 {
-    struct endpoint *best = NULL;
+    struct endpoint *best = balance->endpoints[0];
 
     for (size_t i = 0; i < balance->count; i++) {
         struct endpoint *endpoint = balance->endpoints[i];
         endpoint->round_robin_credit += endpoint->weight;
-        if (best == NULL || endpoint->round_robin_credit > best->round_robin_credit) {
+        if (endpoint->round_robin_credit > best->round_robin_credit) {
             best = endpoint;
         }
     }
@@ -87,8 +88,8 @@ static struct endpoint *balance_pick_round(struct balance *balance, struct rando
     return balance->endpoints[balance->next++];
 }
 
-/* "Power of two choices": the less busy of two, in proportion to weight. Nearly as even as the least
- * of all, without looking at all, and without a herd running to the same one. */
+/* "Power of two choices": the less busy of two, in proportion to weight. Nearly as even as the
+ * least of all, without looking at all, and without a herd running to the same one. */
 static struct endpoint *balance_pick_least_request(const struct balance *balance,
                                                    struct random *random)
 {

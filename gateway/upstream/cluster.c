@@ -48,9 +48,9 @@ static void cluster_take_config(struct cluster *cluster, const struct cluster_co
                                       ? config->connect_timeout_ms
                                       : cluster->set->connect_timeout_ms;
     cluster->target_count = config->endpoint_count;
-    cluster->targets = config->endpoint_count > 0 ? mem_alloc_array(config->endpoint_count,
-                                                                    sizeof(*cluster->targets))
-                                                  : NULL;
+    cluster->targets = config->endpoint_count > 0
+                           ? mem_alloc_array(config->endpoint_count, sizeof(*cluster->targets))
+                           : NULL;
     for (size_t i = 0; i < config->endpoint_count; i++) {
         struct endpoint_config endpoint = config->endpoints[i];
         /* A name stands for a look-up only in the DNS kinds. */
@@ -77,8 +77,7 @@ struct cluster *cluster_new(struct cluster_set *set, const struct cluster_config
 
     cluster->set = set;
     cluster->ref_count = 1;
-    cluster->name =
-        str_from(mem_copy_string(config->name.ptr, config->name.len), config->name.len);
+    cluster->name = str_from(mem_copy_string(config->name.ptr, config->name.len), config->name.len);
     list_init(&cluster->waiting);
     cluster->connection_series =
         metrics_series(set->metrics, METRIC_CLUSTER_UPSTREAM_CX_ACTIVE, &cluster->name, 1);

@@ -1,7 +1,7 @@
 /* cluster: a worker's living view of one destination: its endpoints, how to choose among them, its
- * figures. Made from a cluster_config, kept across reloads under the same name; endpoints are kept by
- * address, so their connections survive. Counted: the set holds one reference, each endpoint and each
- * exchange that uses it another. It copies what it keeps, so it pins no snapshot. */
+ * figures. Made from a cluster_config, kept across reloads under the same name; endpoints are kept
+ * by address, so their connections survive. Counted: the set holds one reference, each endpoint and
+ * each exchange that uses it another. It copies what it keeps, so it pins no snapshot. */
 #ifndef GATEWAY_UPSTREAM_CLUSTER_H
 #define GATEWAY_UPSTREAM_CLUSTER_H
 
@@ -27,7 +27,7 @@ struct cluster {
     bool is_retired;
     uint64_t id; /* of this configuration; no other in this worker ever has it */
     uint64_t fingerprint;
-    bool is_named; /* scratch of an update */
+    bool is_named;       /* scratch of an update */
     struct arena *arena; /* of the strings below; replaced by an update */
     struct str name;     /* outlives updates: the set's key */
     struct str service_host;
@@ -53,7 +53,8 @@ struct cluster *cluster_new(struct cluster_set *set, const struct cluster_config
 void cluster_update(struct cluster *cluster, const struct cluster_config *config);
 struct cluster *cluster_ref(struct cluster *cluster);
 void cluster_unref(struct cluster *cluster);
-/* The configuration has it no more: DNS stops, idle connections close. Drops the set's reference. */
+/* The configuration has it no more: DNS stops, idle connections close. Drops the set's reference.
+ */
 void cluster_retire(struct cluster *cluster);
 
 /* False: DNS has not answered yet, and a first answer is on its way. */

@@ -37,15 +37,13 @@ static void cluster_set_retire(struct cluster_set *set, struct cluster *cluster)
 void cluster_set_update(struct cluster_set *set, struct cluster_config *const *configs,
                         size_t count)
 {
-    LIST_EACH(&set->current, link)
-    {
+    LIST_EACH (&set->current, link) {
         list_object(link, struct cluster, link)->is_named = false;
     }
     for (size_t i = 0; i < count; i++) {
         cluster_set_take(set, configs[i]);
     }
-    LIST_EACH(&set->current, link)
-    {
+    LIST_EACH (&set->current, link) {
         struct cluster *cluster = list_object(link, struct cluster, link);
         if (!cluster->is_named) {
             cluster_set_retire(set, cluster);
@@ -60,12 +58,10 @@ struct cluster *cluster_set_find(const struct cluster_set *set, struct str name)
 
 void cluster_set_cleanup(struct cluster_set *set)
 {
-    LIST_EACH(&set->endpoints, link)
-    {
+    LIST_EACH (&set->endpoints, link) {
         pool_close_all(list_object(link, struct endpoint, link));
     }
-    LIST_EACH(&set->current, link)
-    {
+    LIST_EACH (&set->current, link) {
         cluster_set_retire(set, list_object(link, struct cluster, link));
     }
     CHECK(list_is_empty(&set->retired) && list_is_empty(&set->endpoints));

@@ -1,6 +1,6 @@
-/* cluster_set: all clusters of one worker, by name, and what they share. Updated with each snapshot:
- * an unchanged cluster is not touched, a changed one keeps the endpoints it still has, a removed one
- * lives until the last exchange that uses it is gone. */
+/* cluster_set: all clusters of one worker, by name, and what they share. Updated with each
+ * snapshot: an unchanged cluster is not touched, a changed one keeps the endpoints it still has, a
+ * removed one lives until the last exchange that uses it is gone. */
 #ifndef GATEWAY_UPSTREAM_CLUSTER_SET_H
 #define GATEWAY_UPSTREAM_CLUSTER_SET_H
 

@@ -1,6 +1,6 @@
 /* endpoint: one address of a cluster in one worker: its health, its load, its connections. Counted:
- * the cluster holds one reference, each connection, dial and waiting request another. It holds one on
- * its cluster. All in the worker's thread. */
+ * the cluster holds one reference, each connection, dial and waiting request another. It holds one
+ * on its cluster. All in the worker's thread. */
 #ifndef GATEWAY_UPSTREAM_ENDPOINT_H
 #define GATEWAY_UPSTREAM_ENDPOINT_H
 

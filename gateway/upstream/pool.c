@@ -1,5 +1,5 @@
-/* pool: keep-alive connections to one endpoint. A worker's; each connection, dial and waiting request
- * holds a reference on the endpoint, so it outlives its removal from the configuration. */
+/* pool: keep-alive connections to one endpoint. A worker's; each connection, dial and waiting
+ * request holds a reference on the endpoint, so it outlives its removal from the configuration. */
 #include "gateway/upstream/pool.h"
 
 #include "gateway/base/check.h"
@@ -27,7 +27,7 @@ struct pool_dial {
     struct dial *dial;
 };
 
-/* --- Connections ------------------------------------------------------------------------------------ */
+/* --- Connections ------------------------------------------------------------------------------ */
 
 static void pool_conn_set_idle(struct pool_conn *pooled, bool is_idle)
 {
@@ -49,8 +49,8 @@ static void pool_conn_set_idle(struct pool_conn *pooled, bool is_idle)
     }
 }
 
-/* The connection is closed or closes by itself; its memory goes after the turn, because it may be on
- * the stack. */
+/* The connection is closed or closes by itself; its memory goes after the turn, because it may be
+ * on the stack. */
 static void pool_conn_forget(struct pool_conn *pooled)
 {
     struct endpoint *endpoint = pooled->endpoint;
@@ -81,8 +81,7 @@ static struct leg *pool_conn_open_leg(struct pool_conn *pooled, const struct poo
     if (pooled->is_idle) {
         pool_conn_set_idle(pooled, false);
     }
-    struct leg *leg =
-        pooled->conn->ops->open_leg(pooled->conn, request->handler, request->owner);
+    struct leg *leg = pooled->conn->ops->open_leg(pooled->conn, request->handler, request->owner);
     if (leg != NULL) {
         pooled->request_count++;
     }
@@ -164,7 +163,7 @@ static struct pool_conn *pool_conn_new(struct endpoint *endpoint, int fd)
     return pooled;
 }
 
-/* --- Dials -------------------------------------------------------------------------------------------- */
+/* --- Dials ------------------------------------------------------------------------------------ */
 
 static void pool_dial_forget(struct pool_dial *dialing)
 {
@@ -251,7 +250,7 @@ static void pool_cancel_dial(struct pool_dial *dialing)
     pool_dial_forget(dialing);
 }
 
-/* --- Requests ------------------------------------------------------------------------------------------ */
+/* --- Requests --------------------------------------------------------------------------------- */
 
 enum pool_answer pool_request_leg(struct endpoint *endpoint, struct pool_request *request,
                                   struct leg **leg, bool *is_reused)

@@ -1,9 +1,10 @@
-/* pool: the connections of one endpoint, per worker: idle ones kept last-in-first-out so that the warm
- * stay warm, dials under way, requests that wait for either. A connection that dies while idle is
- * noticed by its own event and leaves the pool at once.
+/* pool: the connections of one endpoint, per worker: idle ones kept last-in-first-out so that the
+ * warm stay warm, dials under way, requests that wait for either. A connection that dies while idle
+ * is noticed by its own event and leaves the pool at once.
  *
  *   pool_request_leg() ──▶ idle connection: a leg, now
- *                      └─▶ waits: the first of a finished dial and a connection that becomes idle */
+ *                      └─▶ waits: the first of a finished dial and a connection that becomes idle
+ */
 #ifndef GATEWAY_UPSTREAM_POOL_H
 #define GATEWAY_UPSTREAM_POOL_H
 
@@ -25,7 +26,8 @@ struct pool_request {
 
 enum pool_answer { POOL_LEG, POOL_WAIT, POOL_OVERFLOW };
 
-/* POOL_LEG: *leg is open, *is_reused as above. POOL_OVERFLOW: LIMIT_PENDING_REQUESTS wait already. */
+/* POOL_LEG: *leg is open, *is_reused as above. POOL_OVERFLOW: LIMIT_PENDING_REQUESTS wait already.
+ */
 enum pool_answer pool_request_leg(struct endpoint *endpoint, struct pool_request *request,
                                   struct leg **leg, bool *is_reused);
 /* No call back follows. A dial that nobody waits for is given up. */

@@ -27,7 +27,8 @@ void random_init(struct random *random)
     uint64_t seed[2] = { 0 };
 
     random_init_fixed(random, now_mono_fresh_us() ^ (uint64_t)(uintptr_t)random);
-    /* Without the kernel's numbers (early in boot) the clock has to do: nothing here is a secret. */
+    /* Without the kernel's numbers (early in boot) the clock has to do: nothing here is a secret.
+     */
     if (getrandom(seed, sizeof(seed), GRND_NONBLOCK) == (ssize_t)sizeof(seed)) {
         random->state[0] ^= seed[0];
         random->state[1] ^= seed[1];

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* xoroshiro128+ (Blackman and Vigna): 2^128 - 1 long, passes the usual tests but for its lowest bit. */
+/* xoroshiro128+ (Blackman and Vigna): 2^128 - 1 long, passes the usual tests but for its lowest
+ * bit. */
 struct random {
     uint64_t state[2];
 };

@@ -1,5 +1,5 @@
-/* Tests of gateway/proxy/exchange*.c: the client is a fake leg, the upstream an origin on loopback in
- * the same loop. */
+/* Tests of gateway/proxy/exchange*.c: the client is a fake leg, the upstream an origin on loopback
+ * in the same loop. */
 #include "gateway/proxy/exchange.h"
 
 #include "gateway/base/mem.h"
@@ -7,9 +7,10 @@
 #include "tests/unit/support/fake_leg.h"
 #include "tests/unit/support/loop_origin.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 #include "tests/unit/support/run_until.h"
@@ -64,8 +65,8 @@ static void fixture_make_worker(struct fixture *fixture)
     worker->clusters.resolver = worker->resolver;
     worker->clusters.metrics = worker->metrics;
     worker->clusters.connect_timeout_ms = 5000;
-    worker->clusters.conn_limits = (struct conn_limits){ .max_header_bytes = 16384,
-                                                         .max_headers = 100 };
+    worker->clusters.conn_limits =
+        (struct conn_limits){ .max_header_bytes = 16384, .max_headers = 100 };
     cluster_set_init(&worker->clusters);
     list_init(&worker->idle_clients);
     list_init(&worker->busy_clients);
@@ -223,7 +224,7 @@ static bool metrics_have(const char *part)
         }                                                                                          \
     } while (0)
 
-/* --- Refused here ------------------------------------------------------------------------------------ */
+/* --- Refused here ----------------------------------------------------------------------------- */
 
 static void test_host_without_virtual_host_SN_34_LR_1(void **state)
 {
@@ -234,7 +235,8 @@ static void test_host_without_virtual_host_SN_34_LR_1(void **state)
     assert_int_equal(fixture->leg.status, 404);
     assert_true(fixture->leg.is_head_end);
     assert_true(fixture->leg.is_released);
-    assert_true(metrics_have("response_code=\"404\",grpc_response_status=\"\",response_flags=\"NR\""));
+    assert_true(
+        metrics_have("response_code=\"404\",grpc_response_status=\"\",response_flags=\"NR\""));
 }
 
 static void test_path_that_must_be_refused_LR_15_CN_22(void **state)
@@ -290,7 +292,7 @@ static void test_no_healthy_endpoint_LR_5_LR_25(void **state)
     assert_true(metrics_have("response_flags=\"UH\""));
 }
 
-/* --- Answered here -------------------------------------------------------------------------------------- */
+/* --- Answered here ---------------------------------------------------------------------------- */
 
 static void test_direct_response_HT_61(void **state)
 {
@@ -378,7 +380,7 @@ static void test_drain_announces_the_close_HR_5_HD_36(void **state)
     assert_true(fixture->leg.is_drained_conn);
 }
 
-/* --- Forwarded ------------------------------------------------------------------------------------------ */
+/* --- Forwarded -------------------------------------------------------------------------------- */
 
 static void test_forwards_and_comes_back(void **state)
 {
@@ -396,7 +398,8 @@ static void test_forwards_and_comes_back(void **state)
     ASSERT_SENT(fixture, "x-envoy-attempt-count: 1\r\n");           /* HD-20 */
     ASSERT_SAW(fixture, "server: istio-envoy");                     /* HD-30 */
     ASSERT_SAW(fixture, "x-envoy-upstream-service-time: ");         /* HD-31 */
-    assert_true(metrics_have("response_code=\"200\",grpc_response_status=\"\",response_flags=\"-\""));
+    assert_true(
+        metrics_have("response_code=\"200\",grpc_response_status=\"\",response_flags=\"-\""));
 }
 
 static void test_the_connection_is_used_again(void **state)
@@ -417,7 +420,8 @@ static void test_the_connection_is_used_again(void **state)
 
 static void test_a_snapshot_is_not_pinned_by_a_body(void **state)
 {
-    static const char *const script[] = { "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", NULL };
+    static const char *const script[] = { "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
+                                          NULL };
     struct fixture *fixture = *state;
 
     with_origin(fixture, script);
@@ -435,9 +439,9 @@ static void test_rewrite_and_operations_HT_75_HT_76_HT_77(void **state)
     static const char *const script[] = { ok, NULL };
     struct fixture *fixture = *state;
     struct err err = { 0 };
-    struct route_header_op op = {
-        .name = STR("x-path"), .value = format_compile(fixture->arena, STR("%REQ(:PATH)%"), &err)
-    };
+    struct route_header_op op = { .name = STR("x-path"),
+                                  .value =
+                                      format_compile(fixture->arena, STR("%REQ(:PATH)%"), &err) };
 
     with_origin(fixture, script);
     fixture->route.rewrite.has_uri = true;
@@ -499,7 +503,8 @@ static void test_a_body_without_upstream_is_paused(void **state)
 
 static void test_a_slow_client_pauses_the_upstream(void **state)
 {
-    static const char *const script[] = { "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf", NULL };
+    static const char *const script[] = { "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf",
+                                          NULL };
     struct fixture *fixture = *state;
 
     with_origin(fixture, script);
@@ -548,7 +553,7 @@ static void test_an_early_answer_ends_the_upload(void **state)
     assert_false(fixture->leg.is_aborted);
 }
 
-/* --- Trouble upstream -------------------------------------------------------------------------------------- */
+/* --- Trouble upstream ------------------------------------------------------------------------- */
 
 static void test_refused_connects_are_tried_three_times_LR_8_LR_22_HT_95(void **state)
 {
@@ -635,9 +640,9 @@ static void test_answers_that_are_no_http_502(void **state)
 
 static void test_a_cut_body_is_never_completed_LR_23(void **state)
 {
-    static const char *const script[] = {
-        LOOP_ORIGIN_LAST "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", NULL
-    };
+    static const char *const script[] = { LOOP_ORIGIN_LAST
+                                          "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
+                                          NULL };
     struct fixture *fixture = *state;
 
     with_origin(fixture, script);
@@ -645,7 +650,8 @@ static void test_a_cut_body_is_never_completed_LR_23(void **state)
     assert_int_equal(fixture->leg.status, 200);
     assert_true(fixture->leg.is_aborted);
     assert_false(fixture->leg.is_ended);
-    assert_true(metrics_have("response_code=\"200\",grpc_response_status=\"\",response_flags=\"UC\""));
+    assert_true(
+        metrics_have("response_code=\"200\",grpc_response_status=\"\",response_flags=\"UC\""));
 }
 
 static void test_route_timeout_504_LR_6_HT_90_HT_94(void **state)
@@ -664,7 +670,8 @@ static void test_route_timeout_504_LR_6_HT_90_HT_94(void **state)
 
 static void test_timeout_in_the_middle_cuts_HT_90(void **state)
 {
-    static const char *const script[] = { "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", NULL };
+    static const char *const script[] = { "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
+                                          NULL };
     struct fixture *fixture = *state;
 
     with_origin(fixture, script);
@@ -694,7 +701,7 @@ static void test_timeout_starts_with_the_whole_request_HT_91(void **state)
     assert_int_equal(fixture->leg.status, 504);
 }
 
-/* --- Connections that went stale ------------------------------------------------------------------------------ */
+/* --- Connections that went stale -------------------------------------------------------------- */
 
 static void warm_up(struct fixture *fixture, const char *const *script)
 {
@@ -784,7 +791,7 @@ static void test_an_idle_connection_that_dies_leaves_the_pool(void **state)
     assert_int_equal((int)metrics_total(METRIC_UPSTREAM_STALE_RETRIES), 0);
 }
 
-/* --- The client leaves -------------------------------------------------------------------------------------- */
+/* --- The client leaves ------------------------------------------------------------------------ */
 
 static void test_client_leaves_while_waiting_for_the_answer(void **state)
 {
@@ -799,7 +806,8 @@ static void test_client_leaves_while_waiting_for_the_answer(void **state)
     assert_true(fixture->leg.is_released);
     assert_int_equal(fixture->leg.status, 0);
     RUN_UNTIL(fixture->worker.loop, fixture->origin.open_count == 0); /* nobody to work for */
-    assert_true(metrics_have("response_code=\"0\",grpc_response_status=\"\",response_flags=\"DC\""));
+    assert_true(
+        metrics_have("response_code=\"0\",grpc_response_status=\"\",response_flags=\"DC\""));
 }
 
 static void test_client_leaves_while_connecting(void **state)
@@ -829,12 +837,13 @@ static void test_a_broken_body_is_told_by_the_conn_CN_34(void **state)
     fixture->leg.leg.answered_status = 400;
     fixture->leg.leg.end_detail = "http1.codec_error";
     fake_leg_end(&fixture->leg, LEG_END_PROTOCOL);
-    assert_true(metrics_have("response_code=\"400\",grpc_response_status=\"\",response_flags=\"DPE\""));
+    assert_true(
+        metrics_have("response_code=\"400\",grpc_response_status=\"\",response_flags=\"DPE\""));
     assert_true(metrics_have("gatehouse_protocol_errors_total{side=\"client\","
                              "reason=\"http1.codec_error\"} 1"));
 }
 
-/* --- DNS ------------------------------------------------------------------------------------------------------ */
+/* --- DNS -------------------------------------------------------------------------------------- */
 
 static void test_a_request_waits_for_the_first_dns_answer_SV_35(void **state)
 {
@@ -849,7 +858,7 @@ static void test_a_request_waits_for_the_first_dns_answer_SV_35(void **state)
     assert_int_equal(fixture->leg.status, 200);
 }
 
-/* --- Warm ------------------------------------------------------------------------------------------------------- */
+/* --- Warm ------------------------------------------------------------------------------------- */
 
 static void test_a_warm_request_allocates_nothing(void **state)
 {

@@ -1,9 +1,10 @@
 /* Tests of gateway/proxy/header_ops.c: HT-80 to HT-88. */
 #include "gateway/proxy/header_ops.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 enum { OPS_MAX = 4 };

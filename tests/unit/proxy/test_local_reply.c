@@ -1,9 +1,10 @@
 /* Tests of gateway/proxy/local_reply.c: LR-4, LR-20, LR-23 to LR-31, HT-61. */
 #include "gateway/proxy/local_reply.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 static struct arena *arena;
@@ -144,12 +145,12 @@ static void test_overflow_says_so_LR_4(void **state)
 static void test_details_of_resets_LR_23(void **state)
 {
     (void)state;
-    assert_str(local_reply_reset_details(outcome_get(OUTCOME_UPSTREAM_CLOSED), STR(""), false,
-                                         arena),
-               "upstream_reset_before_response_started{connection_termination}");
-    assert_str(local_reply_reset_details(outcome_get(OUTCOME_UPSTREAM_CLOSED), STR(""), true,
-                                         arena),
-               "upstream_reset_after_response_started{connection_termination}");
+    assert_str(
+        local_reply_reset_details(outcome_get(OUTCOME_UPSTREAM_CLOSED), STR(""), false, arena),
+        "upstream_reset_before_response_started{connection_termination}");
+    assert_str(
+        local_reply_reset_details(outcome_get(OUTCOME_UPSTREAM_CLOSED), STR(""), true, arena),
+        "upstream_reset_after_response_started{connection_termination}");
     assert_str(local_reply_reset_details(outcome_get(OUTCOME_CONNECT_FAILED),
                                          STR("delayed connect error: 111"), false, arena),
                "upstream_reset_before_response_started{remote_connection_failure,"
@@ -190,7 +191,8 @@ static void test_grpc_gets_trailers_only_LR_30_LR_31(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct local_reply reply = { .status = rows[i].status, .body = STR("50% off\n"),
+        struct local_reply reply = { .status = rows[i].status,
+                                     .body = STR("50% off\n"),
                                      .is_grpc = true };
         struct head head;
         assert_int_equal(local_reply_build(&reply, METHOD_POST, &head, arena).len, 0);

@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 static void test_refusals_by_the_table(void **state)
@@ -17,14 +18,15 @@ static void test_refusals_by_the_table(void **state)
         uint64_t flags;
         const char *details;
     } rows[] = {
-        { OUTCOME_ROUTE_NOT_FOUND, 404, FLAG_BIT(NR), "route_not_found" },              /* LR-1 */
-        { OUTCOME_ROUTES_NOT_LOADED, 404, FLAG_BIT(NR), "route_configuration_not_found" }, /* LR-2 */
-        { OUTCOME_CLUSTER_NOT_FOUND, 503, FLAG_BIT(NC), "cluster_not_found" },          /* LR-3 */
-        { OUTCOME_NO_HEALTHY_UPSTREAM, 503, FLAG_BIT(UH), "no_healthy_upstream" },      /* LR-5 */
-        { OUTCOME_RESPONSE_TIMEOUT, 504, FLAG_BIT(UT), "response_timeout" },            /* LR-6 */
-        { OUTCOME_PATH_REFUSED, 400, 0, "path_normalization_failed" },                  /* LR-15 */
-        { OUTCOME_UPSTREAM_STALLED, 504, FLAG_BIT(SI), "stream_idle_timeout" },         /* LR-17 */
-        { OUTCOME_MISDIRECTED, 421, 0, "misdirected_request" },                         /* SN-22 */
+        { OUTCOME_ROUTE_NOT_FOUND, 404, FLAG_BIT(NR), "route_not_found" }, /* LR-1 */
+        { OUTCOME_ROUTES_NOT_LOADED, 404, FLAG_BIT(NR),
+          "route_configuration_not_found" },                                       /* LR-2 */
+        { OUTCOME_CLUSTER_NOT_FOUND, 503, FLAG_BIT(NC), "cluster_not_found" },     /* LR-3 */
+        { OUTCOME_NO_HEALTHY_UPSTREAM, 503, FLAG_BIT(UH), "no_healthy_upstream" }, /* LR-5 */
+        { OUTCOME_RESPONSE_TIMEOUT, 504, FLAG_BIT(UT), "response_timeout" },       /* LR-6 */
+        { OUTCOME_PATH_REFUSED, 400, 0, "path_normalization_failed" },             /* LR-15 */
+        { OUTCOME_UPSTREAM_STALLED, 504, FLAG_BIT(SI), "stream_idle_timeout" },    /* LR-17 */
+        { OUTCOME_MISDIRECTED, 421, 0, "misdirected_request" },                    /* SN-22 */
         { OUTCOME_CLIENT_GONE, 0, FLAG_BIT(DC), "downstream_remote_disconnect" },
     };
 
@@ -55,11 +57,14 @@ static void test_upstream_ends_LR_21(void **state)
         unsigned status;
         uint64_t flags;
     } rows[] = {
-        { LEG_END_PEER_CLOSED, 503, FLAG_BIT(UC) },   { LEG_END_PEER_CUT_BODY, 503, FLAG_BIT(UC) },
-        { LEG_END_TRANSPORT, 503, FLAG_BIT(UC) },     { LEG_END_PROTOCOL, 502, FLAG_BIT(UPE) },
+        { LEG_END_PEER_CLOSED, 503, FLAG_BIT(UC) },
+        { LEG_END_PEER_CUT_BODY, 503, FLAG_BIT(UC) },
+        { LEG_END_TRANSPORT, 503, FLAG_BIT(UC) },
+        { LEG_END_PROTOCOL, 502, FLAG_BIT(UPE) },
         { LEG_END_HEADERS_TOO_LARGE, 502, FLAG_BIT(UPE) },
         { LEG_END_TOO_MANY_HEADERS, 502, FLAG_BIT(UPE) },
-        { LEG_END_BODY_TIMEOUT, 504, FLAG_BIT(SI) },  { LEG_END_WRITE_TIMEOUT, 504, FLAG_BIT(SI) },
+        { LEG_END_BODY_TIMEOUT, 504, FLAG_BIT(SI) },
+        { LEG_END_WRITE_TIMEOUT, 504, FLAG_BIT(SI) },
         { LEG_END_DRAIN, 503, FLAG_BIT(LR) },
     };
 
@@ -110,10 +115,11 @@ static void test_refused_heads(void **state)
     assert_int_equal(outcome_of_refusal(400, "http1.codec_error"), OUTCOME_REFUSED_MALFORMED);
     assert_int_equal(outcome_of_refusal(400, "missing_host_header"), OUTCOME_REFUSED); /* LR-10 */
     assert_int_equal(outcome_of_refusal(431, "http1.headers_too_large"),
-                     OUTCOME_REFUSED_MALFORMED);                                    /* LR-13 */
-    assert_int_equal(outcome_of_refusal(426, "low_version"), OUTCOME_REFUSED);      /* LR-12 */
-    assert_int_equal(outcome_of_refusal(403, "upgrade_failed"), OUTCOME_REFUSED);   /* LR-14 */
-    assert_int_equal(outcome_of_refusal(408, "request_header_timeout"), OUTCOME_REFUSED); /* LR-18 */
+                     OUTCOME_REFUSED_MALFORMED);                                  /* LR-13 */
+    assert_int_equal(outcome_of_refusal(426, "low_version"), OUTCOME_REFUSED);    /* LR-12 */
+    assert_int_equal(outcome_of_refusal(403, "upgrade_failed"), OUTCOME_REFUSED); /* LR-14 */
+    assert_int_equal(outcome_of_refusal(408, "request_header_timeout"),
+                     OUTCOME_REFUSED); /* LR-18 */
 }
 
 int main(void)

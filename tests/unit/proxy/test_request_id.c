@@ -3,9 +3,10 @@
 
 #include <string.h>
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 static void test_is_a_random_uuid_HD_10(void **state)

@@ -4,9 +4,10 @@
 #include "gateway/base/mem.h"
 #include "gateway/observe/format.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 static struct request_metrics *metrics;

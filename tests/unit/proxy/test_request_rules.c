@@ -1,9 +1,10 @@
 /* Tests of gateway/proxy/request_rules.c: HD-1 to HD-11, HD-20, HD-22, HD-23 and table 14.7. */
 #include "gateway/proxy/request_rules.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 struct fixture {
@@ -58,18 +59,31 @@ static void assert_header(struct fixture *fixture, const char *name, const char 
     bool has = headers_join(&fixture->request.headers, str_from_cstr(name), &value);
 
     if (has != (expected != NULL) || (has && !str_equals(value, str_from_cstr(expected)))) {
-        fail_msg("%s is %.*s, not %s", name, STR_ARG(value), expected != NULL ? expected : "absent");
+        fail_msg("%s is %.*s, not %s", name, STR_ARG(value),
+                 expected != NULL ? expected : "absent");
     }
 }
 
 static void test_what_a_client_may_not_say_HD_1_HD_8_HD_11_HD_23(void **state)
 {
     static const char *const gone[] = {
-        "keep-alive", "proxy-connection", "upgrade", "x-named", "x-envoy-internal",
-        "x-envoy-retry-on", "x-envoy-upstream-rq-timeout-ms", "x-envoy-expected-rq-timeout-ms",
-        "x-envoy-original-path", "x-envoy-attempt-count", "x-envoy-peer-metadata",
-        "x-envoy-peer-metadata-id", "x-envoy-decorator-operation", "x-envoy-of-tomorrow",
-        "x-forwarded-client-cert", "connection", "te",
+        "keep-alive",
+        "proxy-connection",
+        "upgrade",
+        "x-named",
+        "x-envoy-internal",
+        "x-envoy-retry-on",
+        "x-envoy-upstream-rq-timeout-ms",
+        "x-envoy-expected-rq-timeout-ms",
+        "x-envoy-original-path",
+        "x-envoy-attempt-count",
+        "x-envoy-peer-metadata",
+        "x-envoy-peer-metadata-id",
+        "x-envoy-decorator-operation",
+        "x-envoy-of-tomorrow",
+        "x-forwarded-client-cert",
+        "connection",
+        "te",
     };
 
     (void)state;
@@ -163,10 +177,10 @@ static void test_proto_and_scheme_HD_4_HD_6(void **state)
         const char *proto;
         const char *scheme;
     } rows[] = {
-        { false, 0, NULL, "http", "http" },       { true, 0, NULL, "https", "https" },
-        { false, 0, "https", "http", "http" },    { true, 0, "http", "https", "https" },
-        { false, 1, "https", "https", "https" },  { false, 1, NULL, "http", "http" },
-        { false, 1, "", "http", "http" },         { true, 1, "wss", "wss", "https" },
+        { false, 0, NULL, "http", "http" },      { true, 0, NULL, "https", "https" },
+        { false, 0, "https", "http", "http" },   { true, 0, "http", "https", "https" },
+        { false, 1, "https", "https", "https" }, { false, 1, NULL, "http", "http" },
+        { false, 1, "", "http", "http" },        { true, 1, "wss", "wss", "https" },
         { false, 1, "HTTPS", "HTTPS", "http" },
     };
 

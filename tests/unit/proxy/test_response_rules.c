@@ -1,9 +1,10 @@
 /* Tests of gateway/proxy/response_rules.c: HD-30 to HD-34. */
 #include "gateway/proxy/response_rules.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 static struct arena *arena;
@@ -43,8 +44,14 @@ static void assert_header(const char *name, const char *expected)
 static void test_what_stays_with_us_HD_32_HD_33(void **state)
 {
     static const char *const gone[] = {
-        "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "x-hop",
-        "x-envoy-decorator-operation", "x-envoy-peer-metadata", "x-envoy-peer-metadata-id",
+        "keep-alive",
+        "proxy-connection",
+        "transfer-encoding",
+        "upgrade",
+        "x-hop",
+        "x-envoy-decorator-operation",
+        "x-envoy-peer-metadata",
+        "x-envoy-peer-metadata-id",
     };
 
     (void)state;
@@ -112,12 +119,9 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_what_stays_with_us_HD_32_HD_33),
-        CASE(test_server_is_ours_HD_30),
-        CASE(test_date_is_added_when_absent_HD_31),
-        CASE(test_date_of_the_origin_stays_HD_31),
-        CASE(test_service_time_in_milliseconds_HD_31),
-        CASE(test_nothing_else_is_added_HD_34),
+        CASE(test_what_stays_with_us_HD_32_HD_33),     CASE(test_server_is_ours_HD_30),
+        CASE(test_date_is_added_when_absent_HD_31),    CASE(test_date_of_the_origin_stays_HD_31),
+        CASE(test_service_time_in_milliseconds_HD_31), CASE(test_nothing_else_is_added_HD_34),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

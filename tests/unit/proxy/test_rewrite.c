@@ -1,9 +1,10 @@
 /* Tests of gateway/proxy/rewrite.c: HT-71 to HT-74 and the vectors of HT-72. */
 #include "gateway/proxy/rewrite.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 struct row {
@@ -40,8 +41,8 @@ static void test_vectors_HT_72(void **state)
         struct route route = { .rewrite = { .has_uri = true, .uri = str_from_cstr(row->uri) } };
         struct str path = { 0 };
         if (row->match != NULL) {
-            route.conditions.uri = pattern_new(arena, row->kind, str_from_cstr(row->match),
-                                               row->ignore_case, &err);
+            route.conditions.uri =
+                pattern_new(arena, row->kind, str_from_cstr(row->match), row->ignore_case, &err);
             assert_non_null(route.conditions.uri);
         }
         bool is_changed = rewrite_path(&route, str_from_cstr(row->path), &path, arena);

@@ -11,7 +11,7 @@ struct fake_leg {
     struct conn conn;
     struct arena *arena;
     struct head request;
-    struct text heads;    /* "200 name: value; name: value\n" for each head */
+    struct text heads; /* "200 name: value; name: value\n" for each head */
     struct text body;
     struct text trailers; /* "name: value; " */
     unsigned status;      /* of the final head */
@@ -21,7 +21,7 @@ struct fake_leg {
     bool is_aborted;
     bool is_released;
     bool is_paused;
-    bool is_full; /* what is_above_high says */
+    bool is_full;         /* what is_above_high says */
     bool is_drained_conn; /* conn->ops->drain was called */
 };
 

@@ -1,5 +1,5 @@
-/* loop_origin: a scripted origin. A request is complete with its empty line and as many bytes more as
- * its content-length says; that is all it understands. */
+/* loop_origin: a scripted origin. A request is complete with its empty line and as many bytes more
+ * as its content-length says; that is all it understands. */
 #include "tests/unit/support/loop_origin.h"
 
 #include "gateway/base/check.h"

@@ -1,10 +1,12 @@
 /* Tests of gateway/upstream/balance.c: SV-22, HT-95, the three ways to choose. */
 #include "gateway/upstream/balance.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,9 +1,10 @@
 /* Tests of gateway/upstream/cluster_set.c, cluster.c and cluster_target.c: what a reload keeps. */
 #include "gateway/upstream/cluster_set.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 struct fixture {
@@ -155,7 +156,8 @@ static void count_resolved(void *owner)
     ++*(int *)owner;
 }
 
-/* SV-35: a request that comes before the first answer waits for it; numeric names need no server. */
+/* SV-35: a request that comes before the first answer waits for it; numeric names need no server.
+ */
 static void test_dns_answers_after_the_first_turns_SV_35(void **state)
 {
     struct fixture *fixture = *state;

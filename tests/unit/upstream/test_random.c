@@ -1,9 +1,10 @@
 /* Tests of gateway/upstream/random.c. */
 #include "gateway/upstream/random.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 static void test_numbers_stay_below_the_bound(void **state)
