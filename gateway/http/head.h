@@ -7,15 +7,23 @@
 enum http_version { HTTP_VERSION_1_0, HTTP_VERSION_1_1, HTTP_VERSION_2 };
 
 enum http_method {
-    METHOD_OTHER, METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_DELETE, METHOD_PATCH,
-    METHOD_OPTIONS, METHOD_TRACE, METHOD_CONNECT,
+    METHOD_OTHER,
+    METHOD_GET,
+    METHOD_HEAD,
+    METHOD_POST,
+    METHOD_PUT,
+    METHOD_DELETE,
+    METHOD_PATCH,
+    METHOD_OPTIONS,
+    METHOD_TRACE,
+    METHOD_CONNECT,
 };
 
 /* How the body is delimited (RFC 9112 6.3): decided once, by validate.c. */
 enum body_framing {
     BODY_NONE,
-    BODY_LENGTH,  /* content_length bytes */
-    BODY_CHUNKED, /* or the frames of HTTP/2 */
+    BODY_LENGTH,      /* content_length bytes */
+    BODY_CHUNKED,     /* or the frames of HTTP/2 */
     BODY_UNTIL_CLOSE, /* responses only */
 };
 
@@ -25,8 +33,8 @@ struct head {
     enum body_framing framing;
     uint64_t content_length; /* with BODY_LENGTH; for HEAD and 304 what the field said, if any */
     bool has_content_length;
-    bool wants_close;        /* the sender closes after this message */
-    bool expects_continue;   /* requests */
+    bool wants_close;      /* the sender closes after this message */
+    bool expects_continue; /* requests */
     /* Requests. `target` is as received; `path` and `query` are views of it (absolute-form taken
      * apart); normalised by target.c before matching. authority is Host or the URI's. */
     enum http_method method;
@@ -37,7 +45,8 @@ struct head {
     bool has_query;
     struct str scheme;
     struct str authority;
-    struct str upgrade; /* token of an Upgrade that Connection names, e.g. "websocket"; else empty */
+    struct str
+        upgrade; /* token of an Upgrade that Connection names, e.g. "websocket"; else empty */
     /* Responses. */
     unsigned status;
     struct str reason;

@@ -8,30 +8,50 @@
 
 /* Well-known names: HEADER(id, "name"). HEADER_OTHER is 0. */
 #define KNOWN_HEADERS(X)                                                                           \
-    X(HOST, "host") X(CONNECTION, "connection") X(KEEP_ALIVE, "keep-alive")                        \
-    X(PROXY_CONNECTION, "proxy-connection") X(TRANSFER_ENCODING, "transfer-encoding")              \
-    X(CONTENT_LENGTH, "content-length") X(CONTENT_TYPE, "content-type") X(UPGRADE, "upgrade")      \
-    X(TE, "te") X(TRAILER, "trailer") X(EXPECT, "expect") X(DATE, "date") X(SERVER, "server")      \
-    X(LOCATION, "location") X(REFERER, "referer") X(USER_AGENT, "user-agent") X(COOKIE, "cookie")  \
-    X(ORIGIN, "origin") X(VIA, "via") X(X_FORWARDED_FOR, "x-forwarded-for")                        \
-    X(X_FORWARDED_PROTO, "x-forwarded-proto") X(X_FORWARDED_HOST, "x-forwarded-host")              \
+    X(HOST, "host")                                                                                \
+    X(CONNECTION, "connection")                                                                    \
+    X(KEEP_ALIVE, "keep-alive")                                                                    \
+    X(PROXY_CONNECTION, "proxy-connection")                                                        \
+    X(TRANSFER_ENCODING, "transfer-encoding")                                                      \
+    X(CONTENT_LENGTH, "content-length")                                                            \
+    X(CONTENT_TYPE, "content-type")                                                                \
+    X(UPGRADE, "upgrade")                                                                          \
+    X(TE, "te")                                                                                    \
+    X(TRAILER, "trailer")                                                                          \
+    X(EXPECT, "expect")                                                                            \
+    X(DATE, "date")                                                                                \
+    X(SERVER, "server")                                                                            \
+    X(LOCATION, "location")                                                                        \
+    X(REFERER, "referer")                                                                          \
+    X(USER_AGENT, "user-agent")                                                                    \
+    X(COOKIE, "cookie")                                                                            \
+    X(ORIGIN, "origin")                                                                            \
+    X(VIA, "via")                                                                                  \
+    X(X_FORWARDED_FOR, "x-forwarded-for")                                                          \
+    X(X_FORWARDED_PROTO, "x-forwarded-proto")                                                      \
+    X(X_FORWARDED_HOST, "x-forwarded-host")                                                        \
     X(X_FORWARDED_PORT, "x-forwarded-port")                                                        \
-    X(X_FORWARDED_CLIENT_CERT, "x-forwarded-client-cert") X(X_REQUEST_ID, "x-request-id")          \
+    X(X_FORWARDED_CLIENT_CERT, "x-forwarded-client-cert")                                          \
+    X(X_REQUEST_ID, "x-request-id")                                                                \
     X(X_ENVOY_EXTERNAL_ADDRESS, "x-envoy-external-address")                                        \
     X(X_ENVOY_UPSTREAM_SERVICE_TIME, "x-envoy-upstream-service-time")                              \
     X(X_ENVOY_ORIGINAL_PATH, "x-envoy-original-path")                                              \
     X(X_ENVOY_ATTEMPT_COUNT, "x-envoy-attempt-count")                                              \
     X(X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, "x-envoy-expected-rq-timeout-ms")                            \
-    X(GRPC_TIMEOUT, "grpc-timeout") X(GRPC_STATUS, "grpc-status") X(GRPC_MESSAGE, "grpc-message")  \
-    X(WWW_AUTHENTICATE, "www-authenticate") X(SET_COOKIE, "set-cookie")                            \
-    X(HTTP2_SETTINGS, "http2-settings") X(RETRY_AFTER, "retry-after")
+    X(GRPC_TIMEOUT, "grpc-timeout")                                                                \
+    X(GRPC_STATUS, "grpc-status")                                                                  \
+    X(GRPC_MESSAGE, "grpc-message")                                                                \
+    X(WWW_AUTHENTICATE, "www-authenticate")                                                        \
+    X(SET_COOKIE, "set-cookie")                                                                    \
+    X(HTTP2_SETTINGS, "http2-settings")                                                            \
+    X(RETRY_AFTER, "retry-after")
 
 enum header_id {
     HEADER_OTHER,
 #define X(id, name) HEADER_##id,
     KNOWN_HEADERS(X)
 #undef X
-    HEADER_ID_COUNT
+        HEADER_ID_COUNT
 };
 
 struct header {

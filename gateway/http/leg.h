@@ -15,15 +15,15 @@ struct conn;
 
 /* Why a leg ended before its time. Each protocol translates it on its side. */
 enum leg_end {
-    LEG_END_PEER_CLOSED,    /* connection closed or stream reset by the peer */
-    LEG_END_PEER_CUT_BODY,  /* closed before the body was whole */
-    LEG_END_PROTOCOL,       /* the peer broke the protocol; leg_end_detail() names how */
+    LEG_END_PEER_CLOSED,   /* connection closed or stream reset by the peer */
+    LEG_END_PEER_CUT_BODY, /* closed before the body was whole */
+    LEG_END_PROTOCOL,      /* the peer broke the protocol; leg_end_detail() names how */
     LEG_END_HEADERS_TOO_LARGE,
     LEG_END_TOO_MANY_HEADERS,
-    LEG_END_BODY_TIMEOUT,   /* the peer stalled in the middle of a body */
-    LEG_END_WRITE_TIMEOUT,  /* the peer takes nothing */
-    LEG_END_TRANSPORT,      /* reset or system error */
-    LEG_END_DRAIN,          /* the connection is being closed by us */
+    LEG_END_BODY_TIMEOUT,  /* the peer stalled in the middle of a body */
+    LEG_END_WRITE_TIMEOUT, /* the peer takes nothing */
+    LEG_END_TRANSPORT,     /* reset or system error */
+    LEG_END_DRAIN,         /* the connection is being closed by us */
 };
 
 struct leg_handler {
@@ -68,7 +68,8 @@ struct leg {
     const struct leg_handler *handler;
     void *owner;
     struct conn *conn;
-    const char *end_detail; /* stable word for logs and metrics, e.g. "http1.codec_error"; or NULL */
+    const char
+        *end_detail; /* stable word for logs and metrics, e.g. "http1.codec_error"; or NULL */
     /* Server role, at on_end: 400 or 408 when the conn answered a broken or stalled request body itself,
      * because no response had been started; else 0. */
     unsigned answered_status;

@@ -172,8 +172,8 @@ static size_t target_decode_path(struct str path, bool decodes_slashes, char *ou
             out[len++] = path.ptr[i];
             continue;
         }
-        unsigned value = (unsigned)(target_hex_value(path.ptr[i + 1]) * 16 +
-                                    target_hex_value(path.ptr[i + 2]));
+        unsigned value =
+            (unsigned)(target_hex_value(path.ptr[i + 1]) * 16 + target_hex_value(path.ptr[i + 2]));
 
         i += 2;
         if (target_is_unreserved(value)) {

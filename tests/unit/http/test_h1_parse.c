@@ -164,7 +164,8 @@ static void bad_requests_are_refused(void **state)
         BAD(400, "GET / HTTP/1.1\r\nA: b\r\n \r\n\r\n"),
         BAD(400, "GET / HTTP/1.1\r\nA: b\0c\r\n\r\n"),
         BAD(400, "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n"),
-        BAD(400, "GET / HTTP/1.1\r\nA: b\x01""c\r\n\r\n"),
+        BAD(400, "GET / HTTP/1.1\r\nA: b\x01"
+                 "c\r\n\r\n"),
         BAD(400, "GET / HTTP/1.1\r\nA: b\x7f\r\n\r\n"),
         BAD(400, "GET / HTTP/1.1\r\nA: \x0b\r\n\r\n"),
         BAD(400, "GET / HTTP/1.1\r\nTransfer-Encoding\x0b: chunked\r\n\r\n"),
@@ -384,7 +385,8 @@ static void empty_lines_are_no_request_yet(void **state)
     (void)state;
     h1_head_init(&parser, H1_REQUEST, MAX_BYTES, MAX_FIELDS, arena);
     assert_true(h1_head_is_untouched(&parser, 0));
-    assert_int_equal(h1_head_parse(&parser, (const unsigned char *)"\r\n", 2, &head, &used), H1_MORE);
+    assert_int_equal(h1_head_parse(&parser, (const unsigned char *)"\r\n", 2, &head, &used),
+                     H1_MORE);
     assert_true(h1_head_is_untouched(&parser, 2));
     assert_false(h1_head_is_untouched(&parser, 3));
 }
@@ -473,7 +475,8 @@ static void bad_chunks_are_refused(void **state)
         STR_INIT("3\r\nabc\r0\r\n\r\n"),
         STR_INIT("3,3\r\nabc"),
         STR_INIT("3.0\r\nabc"),
-        STR_INIT("\0""3\r\nabc"),
+        STR_INIT("\0"
+                 "3\r\nabc"),
         STR_INIT("3\0\r\nabc"),
         STR_INIT("00000000000000003\r\nabc\r\n0\r\n\r\n"), /* 17 digits */
         STR_INIT("10000000000000000\r\n"),
@@ -563,13 +566,14 @@ static void chunk_extensions_are_capped(void **state)
     memset(line, 'a', sizeof(line));
     memcpy(line, "3;", 2);
     h1_body_init(&body, BODY_CHUNKED, 0, arena);
-    assert_int_equal(h1_body_next(&body, (const unsigned char *)line, LIMIT_CHUNK_LINE_BYTES, &taken,
-                                  &content),
-                     H1_BODY_MORE);
+    assert_int_equal(
+        h1_body_next(&body, (const unsigned char *)line, LIMIT_CHUNK_LINE_BYTES, &taken, &content),
+        H1_BODY_MORE);
     assert_int_equal(h1_body_next(&body, (const unsigned char *)line + 2, 1, &taken, &content),
                      H1_BODY_FAILED);
     /* All of them together. */
-    static const char chunk[] = "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n";
+    static const char chunk[] =
+        "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n";
     enum h1_body_event event = H1_BODY_MORE;
 
     h1_body_init(&body, BODY_CHUNKED, 0, arena);

@@ -127,8 +127,9 @@ static void requests_without_a_body(void **state)
                 "POST / HTTP/1.1\r\nhost: example.com:8080\r\ncontent-length: 0\r\n\r\n");
     /* RFC 9110 10.1.4 */
     headers_add(&head.headers, STR("te"), STR("trailers"));
-    assert_text(h1_write_request(&head, BODY_NONE, false, arena),
-                "POST / HTTP/1.1\r\nhost: example.com:8080\r\nte: trailers\r\nconnection: te\r\n\r\n");
+    assert_text(
+        h1_write_request(&head, BODY_NONE, false, arena),
+        "POST / HTTP/1.1\r\nhost: example.com:8080\r\nte: trailers\r\nconnection: te\r\n\r\n");
     assert_text(h1_write_request(&head, BODY_NONE, true, arena),
                 "POST / HTTP/1.1\r\nhost: example.com:8080\r\nte: trailers\r\n"
                 "connection: te, close\r\n\r\n");
@@ -171,9 +172,8 @@ static void responses_are_framed(void **state)
         head.reason = STR("Why");
         head.framing = cases[i].framing;
         head.content_length = cases[i].length;
-        assert_int_equal(
-            h1_write_framing_of_response(&head, cases[i].method, cases[i].is_end),
-            cases[i].written);
+        assert_int_equal(h1_write_framing_of_response(&head, cases[i].method, cases[i].is_end),
+                         cases[i].written);
         text_printf(&expected, "HTTP/1.1 %u Why\r\n%s\r\n", cases[i].status, cases[i].text);
         assert_text(h1_write_response(&head, cases[i].method, cases[i].written, false, arena),
                     expected.ptr);
@@ -267,8 +267,8 @@ static void what_was_written_parses_to_the_same(void **state)
     assert_int_equal(again.framing, BODY_LENGTH);
     assert_int_equal(again.content_length, 12);
     assert_true(again.wants_close);
-    assert_true(str_equals(headers_find(&again.headers, STR("x-two"))->value,
-                           STR("caf\xc3\xa9 \t x")));
+    assert_true(
+        str_equals(headers_find(&again.headers, STR("x-two"))->value, STR("caf\xc3\xa9 \t x")));
     assert_int_equal(again.headers.count, 5); /* host, two of ours, content-length, connection */
 }
 

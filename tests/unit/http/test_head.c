@@ -10,7 +10,9 @@
 
 static void a_method_in_another_case_is_another_method(void **state)
 {
-    static const char *const others[] = { "", "get", "Get", "GET ", "GETS", "PROPFIND", "CONNECTX" };
+    static const char *const others[] = {
+        "", "get", "Get", "GET ", "GETS", "PROPFIND", "CONNECTX"
+    };
 
     (void)state;
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -25,10 +27,10 @@ static void methods_are_known_with_what_may_be_repeated(void **state)
         enum http_method method;
         bool is_idempotent;
     } cases[] = {
-        { "GET", METHOD_GET, true },         { "HEAD", METHOD_HEAD, true },
-        { "POST", METHOD_POST, false },      { "PUT", METHOD_PUT, true },
-        { "DELETE", METHOD_DELETE, true },   { "PATCH", METHOD_PATCH, false },
-        { "OPTIONS", METHOD_OPTIONS, true }, { "TRACE", METHOD_TRACE, true },
+        { "GET", METHOD_GET, true },          { "HEAD", METHOD_HEAD, true },
+        { "POST", METHOD_POST, false },       { "PUT", METHOD_PUT, true },
+        { "DELETE", METHOD_DELETE, true },    { "PATCH", METHOD_PATCH, false },
+        { "OPTIONS", METHOD_OPTIONS, true },  { "TRACE", METHOD_TRACE, true },
         { "CONNECT", METHOD_CONNECT, false }, { "PURGE", METHOD_OTHER, false },
     };
 

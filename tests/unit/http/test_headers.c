@@ -59,7 +59,8 @@ static void every_known_name_has_its_number(void **state)
         assert_int_equal(header_id_of(header_id_name((enum header_id)id)), id);
     }
     assert_int_equal(header_id_of(STR("")), HEADER_OTHER);
-    assert_int_equal(header_id_of(STR("Host")), HEADER_OTHER); /* names are lower case by contract */
+    assert_int_equal(header_id_of(STR("Host")),
+                     HEADER_OTHER); /* names are lower case by contract */
     assert_int_equal(header_id_of(STR("hos")), HEADER_OTHER);
     assert_int_equal(header_id_of(STR("hostx")), HEADER_OTHER);
     assert_int_equal(header_id_of(STR("x-a")), HEADER_OTHER);
@@ -137,7 +138,8 @@ static void hd_1_hd_33_hop_by_hop_fields_end_here(void **state)
         const char *after;
     } cases[] = {
         /* What a message cannot be without stays, whoever names it. */
-        { "host: h|content-length: 3|content-type: t|connection: host, content-length, Content-Type",
+        { "host: h|content-length: 3|content-type: t|connection: host, content-length, "
+          "Content-Type",
           "host: h|content-length: 3|content-type: t" },
         { "connection: connection|a: 1", "a: 1" },
         { "connection: ,,|a: 1", "a: 1" },

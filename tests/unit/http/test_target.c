@@ -136,14 +136,14 @@ static void cn_23_cn_24_targets_are_taken_apart(void **state)
 
 static void cn_22_bad_paths_are_refused_in_every_mode(void **state)
 {
-    static const struct str bad[] = {
-        STR_INIT(""),         STR_INIT("a"),       STR_INIT("**"),     STR_INIT("/a\\b"),
-        STR_INIT("/a\0b"),    STR_INIT("/a b"),    STR_INIT("/a\tb"),  STR_INIT("/a\r\nb"),
-        STR_INIT("/\x7f"),    STR_INIT("/\xff"),   STR_INIT("/%"),     STR_INIT("/%4"),
-        STR_INIT("/a%"),      STR_INIT("/%zz"),    STR_INIT("/%4g"),   STR_INIT("/%-1"),
-        STR_INIT("/%00"),     STR_INIT("/a%00/b"), STR_INIT("/% 20"),  STR_INIT("/%u0041"),
-        STR_INIT("/\\..\\x"), STR_INIT("/%2"),     STR_INIT("/%%20"),  STR_INIT("/.\\.")
-    };
+    static const struct str bad[] = { STR_INIT(""),      STR_INIT("a"),       STR_INIT("**"),
+                                      STR_INIT("/a\\b"), STR_INIT("/a\0b"),   STR_INIT("/a b"),
+                                      STR_INIT("/a\tb"), STR_INIT("/a\r\nb"), STR_INIT("/\x7f"),
+                                      STR_INIT("/\xff"), STR_INIT("/%"),      STR_INIT("/%4"),
+                                      STR_INIT("/a%"),   STR_INIT("/%zz"),    STR_INIT("/%4g"),
+                                      STR_INIT("/%-1"),  STR_INIT("/%00"),    STR_INIT("/a%00/b"),
+                                      STR_INIT("/% 20"), STR_INIT("/%u0041"), STR_INIT("/\\..\\x"),
+                                      STR_INIT("/%2"),   STR_INIT("/%%20"),   STR_INIT("/.\\.") };
     struct str normal;
 
     (void)state;
@@ -159,10 +159,10 @@ static void cn_22_bad_paths_are_refused_in_every_mode(void **state)
 static void hidden_dot_segments_are_refused(void **state)
 {
     static const char *const bad[] = {
-        "/a%2f..",        "/a%2F../b",        "/a/..%2fb",      "/a%5c..%5cb",   "/a/..%5Cb",
-        "/%2e%2e%2fb",    "/a%2f%2e%2e/b",    "/a%2f./b",       "/./..%2f",      "/a/.%2f",
-        "/a%2f%2E",       "/..%2f..%2fetc",   "/x/%2e%2e%5c",   "/a%2f..%2f",    "/%2f..",
-        "/public/..%2fadmin",
+        "/a%2f..",      "/a%2F../b",   "/a/..%2fb",     "/a%5c..%5cb",
+        "/a/..%5Cb",    "/%2e%2e%2fb", "/a%2f%2e%2e/b", "/a%2f./b",
+        "/./..%2f",     "/a/.%2f",     "/a%2f%2E",      "/..%2f..%2fetc",
+        "/x/%2e%2e%5c", "/a%2f..%2f",  "/%2f..",        "/public/..%2fadmin",
     };
     struct str normal;
 
@@ -238,7 +238,8 @@ static void cn_20_cn_21_paths_are_normalised_by_mode(void **state)
             /* A normal path is its own normal form, or two hops would see two paths. */
             struct str again;
 
-            assert_true(target_normalize_path(normal, (enum path_normalization)mode, arena, &again));
+            assert_true(
+                target_normalize_path(normal, (enum path_normalization)mode, arena, &again));
             assert_true(str_equals(again, normal));
         }
     }
@@ -263,19 +264,31 @@ static void ht_31_the_first_raw_value_counts(void **state)
         const char *name;
         const char *value; /* NULL: absent */
     } cases[] = {
-        { "", "a", NULL },        { "", "", NULL },          { "b=1", "a", NULL },
-        { "A=1", "a", NULL },     { "aa=1", "a", NULL },     { "%61=1", "a", NULL },
-        { "&&", "a", NULL },      { "x=a=1", "a", NULL },    { "a", "a", "" },
-        { "a=", "a", "" },        { "a=1", "a", "1" },       { "a=1&a=2", "a", "1" },
-        { "b=0&a=true", "a", "true" }, { "a=%20+b", "a", "%20+b" }, { "a=b=c", "a", "b=c" },
-        { "&a=1&", "a", "1" },    { "a;b=1", "a;b", "1" },   { "=v", "", "v" },
+        { "", "a", NULL },
+        { "", "", NULL },
+        { "b=1", "a", NULL },
+        { "A=1", "a", NULL },
+        { "aa=1", "a", NULL },
+        { "%61=1", "a", NULL },
+        { "&&", "a", NULL },
+        { "x=a=1", "a", NULL },
+        { "a", "a", "" },
+        { "a=", "a", "" },
+        { "a=1", "a", "1" },
+        { "a=1&a=2", "a", "1" },
+        { "b=0&a=true", "a", "true" },
+        { "a=%20+b", "a", "%20+b" },
+        { "a=b=c", "a", "b=c" },
+        { "&a=1&", "a", "1" },
+        { "a;b=1", "a;b", "1" },
+        { "=v", "", "v" },
     };
     struct str value;
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        bool found = target_query_get(str_from_cstr(cases[i].query), str_from_cstr(cases[i].name),
-                                      &value);
+        bool found =
+            target_query_get(str_from_cstr(cases[i].query), str_from_cstr(cases[i].name), &value);
 
         if (found != (cases[i].value != NULL) ||
             (found && !str_equals(value, str_from_cstr(cases[i].value)))) {
@@ -287,12 +300,8 @@ static void ht_31_the_first_raw_value_counts(void **state)
 static void authorities_are_split(void **state)
 {
     static const char *const cases[][3] = {
-        { "", "", "" },
-        { "host", "host", "" },
-        { "host:80", "host", "80" },
-        { "host:", "host", "" },
-        { "[::1]", "[::1]", "" },
-        { "[::1]:8443", "[::1]", "8443" },
+        { "", "", "" },          { "host", "host", "" },   { "host:80", "host", "80" },
+        { "host:", "host", "" }, { "[::1]", "[::1]", "" }, { "[::1]:8443", "[::1]", "8443" },
         { "[::1", "[::1", "" },
     };
 

@@ -44,10 +44,10 @@ static void fill(struct head *head, const char *lines)
 static void tokens(void **state)
 {
     static const struct str bad[] = {
-        STR_INIT(""),   STR_INIT(" "),   STR_INIT("a b"),    STR_INIT("a:"),   STR_INIT("a\t"),
-        STR_INIT("a/"), STR_INIT("(a)"), STR_INIT("a\0"),    STR_INIT("\x7f"), STR_INIT("\xc3\xa9"),
-        STR_INIT("a,"), STR_INIT("\"a"), STR_INIT("a\r"),    STR_INIT("[a]"),  STR_INIT("{a}"),
-        STR_INIT("a;"), STR_INIT("a@"),  STR_INIT("<a>"),    STR_INIT("a=b"),  STR_INIT("a\\"),
+        STR_INIT(""),   STR_INIT(" "),   STR_INIT("a b"), STR_INIT("a:"),   STR_INIT("a\t"),
+        STR_INIT("a/"), STR_INIT("(a)"), STR_INIT("a\0"), STR_INIT("\x7f"), STR_INIT("\xc3\xa9"),
+        STR_INIT("a,"), STR_INIT("\"a"), STR_INIT("a\r"), STR_INIT("[a]"),  STR_INIT("{a}"),
+        STR_INIT("a;"), STR_INIT("a@"),  STR_INIT("<a>"), STR_INIT("a=b"),  STR_INIT("a\\"),
     };
 
     (void)state;
@@ -80,19 +80,39 @@ static void field_values(void **state)
 static void authorities(void **state)
 {
     static const char *const bad[] = {
-        "",           " ",           ":",        ":80",        "a:",       "a:0",      "a:65536",
-        "a:-1",       "a:+1",        "a:1x",     "a:000080",   "a:80:80",  "a b",      "a,b",
-        "a@b",        "u:p@b",       "a/b",      "a?b",        "a#b",      "a\\b",     "a%41",
-        ".",          ".a",          "a..b",     "[",          "[]",       "[]:80",    "[::1",
-        "::1",        "[::1]80",     "[::1]:",   "[::1%25lo]", "[1.2.3.4]", "[::g]",   "[::1]:x",
-        "[v1.fe80]",  "a\tb",        "caf\xc3\xa9", "a\x7f",   "a b:80",   "*",        "*.a",
-        "\"a\"",      "<a>",         "a|b",      "a;b",        "a'b",      "[::1]]",   "[[::1]]",
-        "a!",         "$a",          "a&b",      "(a)",        "a+b",      "a=b",      "{a}",
-        "[00000000000000000000000000000000000000000000000000000::1]",
+        "",        " ",           ":",
+        ":80",     "a:",          "a:0",
+        "a:65536", "a:-1",        "a:+1",
+        "a:1x",    "a:000080",    "a:80:80",
+        "a b",     "a,b",         "a@b",
+        "u:p@b",   "a/b",         "a?b",
+        "a#b",     "a\\b",        "a%41",
+        ".",       ".a",          "a..b",
+        "[",       "[]",          "[]:80",
+        "[::1",    "::1",         "[::1]80",
+        "[::1]:",  "[::1%25lo]",  "[1.2.3.4]",
+        "[::g]",   "[::1]:x",     "[v1.fe80]",
+        "a\tb",    "caf\xc3\xa9", "a\x7f",
+        "a b:80",  "*",           "*.a",
+        "\"a\"",   "<a>",         "a|b",
+        "a;b",     "a'b",         "[::1]]",
+        "[[::1]]", "a!",          "$a",
+        "a&b",     "(a)",         "a+b",
+        "a=b",     "{a}",         "[00000000000000000000000000000000000000000000000000000::1]",
     };
     static const char *const good[] = {
-        "a",       "example.com", "example.com.", "Example.COM:8443", "10.0.0.1",  "10.0.0.1:80",
-        "[::1]",   "[::1]:65535", "[2001:db8::1]:1", "a_b-c~d", "xn--caf-dma.example", "1.2.3.4.5",
+        "a",
+        "example.com",
+        "example.com.",
+        "Example.COM:8443",
+        "10.0.0.1",
+        "10.0.0.1:80",
+        "[::1]",
+        "[::1]:65535",
+        "[2001:db8::1]:1",
+        "a_b-c~d",
+        "xn--caf-dma.example",
+        "1.2.3.4.5",
         "[::ffff:1.2.3.4]:80",
     };
     char long_name[LIMIT_AUTHORITY_BYTES + 1];
@@ -167,7 +187,9 @@ static const struct refused refused_requests[] = {
     { "host: a|transfer-encoding: chunked, chunked", 400, "http1.invalid_transfer_encoding" },
     { "host: a|transfer-encoding: chunked, identity", 400, "http1.invalid_transfer_encoding" },
     { "host: a|transfer-encoding: chunked gzip", 400, "http1.invalid_transfer_encoding" },
-    { "host: a|transfer-encoding: \x0b""chunked", 400, "http1.invalid_transfer_encoding" },
+    { "host: a|transfer-encoding: \x0b"
+      "chunked",
+      400, "http1.invalid_transfer_encoding" },
     { "host: a|transfer-encoding: chunked|transfer-encoding: chunked", 400,
       "http1.invalid_transfer_encoding" },
     { "host: a|transfer-encoding: chunked|transfer-encoding: identity", 400,
@@ -235,8 +257,8 @@ static void requests_are_framed(void **state)
         { "host: a|transfer-encoding: chunked", BODY_CHUNKED, 0, false },
         { "host: a|transfer-encoding: CHUNKED", BODY_CHUNKED, 0, false },
         /* CN-30: h2c is ignored, and so is an Upgrade that Connection does not name. */
-        { "host: a|connection: upgrade, http2-settings|upgrade: h2c|http2-settings: A", BODY_NONE, 0,
-          false },
+        { "host: a|connection: upgrade, http2-settings|upgrade: h2c|http2-settings: A", BODY_NONE,
+          0, false },
         { "host: a|upgrade: websocket", BODY_NONE, 0, false },
         { "host: a|connection: upgrade", BODY_NONE, 0, false },
     };
@@ -300,16 +322,11 @@ static void hd_12_the_uri_names_the_host(void **state)
         const char *authority;
         bool is_good;
     } cases[] = {
-        { "host: b", "http", "a", false },
-        { "host: a:81", "http", "a", false },
-        { "host: a:443", "http", "a", false },
-        { "host: a:80", "https", "a", false },
-        { "host: a|host: a", "http", "a", false },
-        { "x: y", "http", "a", false },
-        { "host: a", "http", "a", true },
-        { "host: A", "http", "a", true },
-        { "host: a:80", "http", "a", true },
-        { "host: a", "http", "a:80", true },
+        { "host: b", "http", "a", false },         { "host: a:81", "http", "a", false },
+        { "host: a:443", "http", "a", false },     { "host: a:80", "https", "a", false },
+        { "host: a|host: a", "http", "a", false }, { "x: y", "http", "a", false },
+        { "host: a", "http", "a", true },          { "host: A", "http", "a", true },
+        { "host: a:80", "http", "a", true },       { "host: a", "http", "a:80", true },
         { "host: a:443", "https", "a", true },
     };
     struct refusal refusal;
@@ -393,8 +410,8 @@ static void responses_are_framed(void **state)
         { METHOD_GET, 200, HTTP_VERSION_1_1, "transfer-encoding: chunked", BODY_CHUNKED, 0, false },
         { METHOD_GET, 200, HTTP_VERSION_1_1, "", BODY_UNTIL_CLOSE, 0, true },
         { METHOD_GET, 200, HTTP_VERSION_1_0, "", BODY_UNTIL_CLOSE, 0, true },
-        { METHOD_GET, 200, HTTP_VERSION_1_0, "content-length: 3|connection: keep-alive", BODY_LENGTH,
-          3, true },
+        { METHOD_GET, 200, HTTP_VERSION_1_0, "content-length: 3|connection: keep-alive",
+          BODY_LENGTH, 3, true },
         { METHOD_GET, 200, HTTP_VERSION_1_1, "content-length: 3|connection: Close", BODY_LENGTH, 3,
           true },
         { METHOD_HEAD, 200, HTTP_VERSION_1_1, "content-length: 3", BODY_NONE, 3, false },
@@ -429,18 +446,30 @@ static void trailers_may_not_steer(void **state)
         const char *name;
         enum trailer_verdict verdict;
     } cases[] = {
-        { "content-length", TRAILER_REFUSE }, { "transfer-encoding", TRAILER_REFUSE },
-        { "host", TRAILER_REFUSE },           { "connection", TRAILER_REFUSE },
-        { "authorization", TRAILER_DROP },    { "cookie", TRAILER_DROP },
-        { "set-cookie", TRAILER_DROP },       { "x-forwarded-for", TRAILER_DROP },
-        { "x-forwarded-other", TRAILER_DROP }, { "x-envoy-anything", TRAILER_DROP },
-        { "x-real-ip", TRAILER_DROP },        { "if-match", TRAILER_DROP },
-        { "trailer", TRAILER_DROP },          { "te", TRAILER_DROP },
-        { "content-type", TRAILER_DROP },     { "content-range", TRAILER_DROP },
-        { "cache-control", TRAILER_DROP },    { "upgrade", TRAILER_DROP },
-        { "expect", TRAILER_DROP },           { "grpc-status", TRAILER_KEEP },
-        { "grpc-message", TRAILER_KEEP },     { "server-timing", TRAILER_KEEP },
-        { "x-checksum", TRAILER_KEEP },       { "digest", TRAILER_KEEP },
+        { "content-length", TRAILER_REFUSE },
+        { "transfer-encoding", TRAILER_REFUSE },
+        { "host", TRAILER_REFUSE },
+        { "connection", TRAILER_REFUSE },
+        { "authorization", TRAILER_DROP },
+        { "cookie", TRAILER_DROP },
+        { "set-cookie", TRAILER_DROP },
+        { "x-forwarded-for", TRAILER_DROP },
+        { "x-forwarded-other", TRAILER_DROP },
+        { "x-envoy-anything", TRAILER_DROP },
+        { "x-real-ip", TRAILER_DROP },
+        { "if-match", TRAILER_DROP },
+        { "trailer", TRAILER_DROP },
+        { "te", TRAILER_DROP },
+        { "content-type", TRAILER_DROP },
+        { "content-range", TRAILER_DROP },
+        { "cache-control", TRAILER_DROP },
+        { "upgrade", TRAILER_DROP },
+        { "expect", TRAILER_DROP },
+        { "grpc-status", TRAILER_KEEP },
+        { "grpc-message", TRAILER_KEEP },
+        { "server-timing", TRAILER_KEEP },
+        { "x-checksum", TRAILER_KEEP },
+        { "digest", TRAILER_KEEP },
     };
 
     (void)state;

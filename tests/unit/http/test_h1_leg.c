@@ -1,0 +1,274 @@
+/* h1_leg: what an exchange sends, and that a message which is not whole never looks whole. Spec HD-13,
+ * HD-25, CN-41, LR-23, LR-26. */
+#include "tests/unit/support/fake_exchange.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static struct fake_exchange self;
+
+static int setup_client(void **state)
+{
+    (void)state;
+    fake_exchange_start(&self, true);
+    self.leg = self.conn->ops->open_leg(self.conn, &fake_exchange_leg_handler, &self);
+    return 0;
+}
+
+static void begin(const char *method)
+{
+    struct text request = { 0 };
+
+    fake_exchange_start(&self, false);
+    text_printf(&request, "%s / HTTP/1.1\r\nHost: a\r\n\r\n", method);
+    fake_receive(self.transport, text_view(&request));
+    text_cleanup(&request);
+    text_clear(&self.log);
+}
+
+static int setup_server(void **state)
+{
+    (void)state;
+    begin("GET");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fake_exchange_stop(&self);
+    return 0;
+}
+
+static void send_response(unsigned status, enum body_framing framing, uint64_t length, bool is_end)
+{
+    struct head head;
+
+    head_init(&head, self.arena);
+    head.status = status;
+    head.framing = framing;
+    head.content_length = length;
+    head.has_content_length = framing == BODY_LENGTH;
+    self.leg->ops->send_head(self.leg, &head, is_end);
+}
+
+static void send_request(const char *method, enum body_framing framing, uint64_t length,
+                         bool is_end)
+{
+    struct head head;
+
+    head_init(&head, self.arena);
+    head.method_text = str_from_cstr(method);
+    head.method = http_method_from(head.method_text);
+    head.path = STR("/p");
+    head.authority = STR("a");
+    head.framing = framing;
+    head.content_length = length;
+    headers_add(&head.headers, STR("expect"), STR("100-continue"));
+    self.leg->ops->send_head(self.leg, &head, is_end);
+}
+
+static void send_body(const char *bytes)
+{
+    self.leg->ops->send_body(self.leg, (const unsigned char *)bytes, strlen(bytes));
+}
+
+/* --- What is not whole ----------------------------------------------------------------------------------- */
+
+static void too_few_bytes_are_a_reset(void **state)
+{
+    (void)state;
+    send_response(200, BODY_LENGTH, 5, false);
+    send_body("abc");
+    self.leg->ops->send_end(self.leg, NULL);
+    assert_int_equal(self.transport->state, FAKE_RESET);
+    fake_exchange_release(&self);
+    fake_turn(self.transport);
+    assert_log(&self, "closed;");
+}
+
+static void too_many_bytes_are_a_reset(void **state)
+{
+    (void)state;
+    send_response(200, BODY_LENGTH, 5, false);
+    send_body("abcdef");
+    assert_sent(&self, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n");
+    assert_int_equal(self.transport->state, FAKE_RESET);
+    send_body("after that nothing");
+    self.leg->ops->send_end(self.leg, NULL);
+}
+
+static void a_length_without_a_body_is_a_reset(void **state)
+{
+    (void)state;
+    send_response(200, BODY_LENGTH, 5, true);
+    assert_int_equal(self.transport->state, FAKE_RESET);
+}
+
+static void lr_23_an_aborted_body_has_no_end(void **state)
+{
+    (void)state;
+    send_response(200, BODY_UNTIL_CLOSE, 0, false);
+    send_body("abc");
+    self.leg->ops->abort(self.leg);
+    self.leg->ops->abort(self.leg);
+    assert_sent(&self, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    assert_int_equal(self.transport->state, FAKE_RESET);
+    fake_turn(self.transport);
+    assert_log(&self, "closed;"); /* before the release, and the leg is still there */
+    assert_int_equal(fake.freed_count, 0);
+    assert_false(self.leg->ops->is_above_high(self.leg));
+}
+
+static void a_body_that_is_let_go_has_no_end(void **state)
+{
+    (void)state;
+    send_response(200, BODY_CHUNKED, 0, false);
+    fake_exchange_release(&self);
+    assert_int_equal(self.transport->state, FAKE_RESET);
+}
+
+static void a_request_that_is_let_go_has_no_end(void **state)
+{
+    (void)state;
+    send_request("POST", BODY_CHUNKED, 0, false);
+    send_body("abc");
+    fake_exchange_release(&self);
+    assert_sent(&self, "POST /p HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n"
+                       "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    assert_int_equal(self.transport->state, FAKE_RESET);
+}
+
+/* --- Responses ------------------------------------------------------------------------------------------- */
+
+static void responses_are_framed(void **state)
+{
+    struct headers trailers;
+
+    (void)state;
+    send_response(200, BODY_CHUNKED, 0, false);
+    send_body("abc");
+    send_body(""); /* would be the last chunk */
+    send_body("0123456789abcdef");
+    headers_init(&trailers, self.arena);
+    headers_add(&trailers, STR("x-sum"), STR("1"));
+    self.leg->ops->send_end(self.leg, &trailers);
+    self.leg->ops->send_end(self.leg, &trailers);
+    assert_sent(&self, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"
+                       "10\r\n0123456789abcdef\r\n0\r\nx-sum: 1\r\n\r\n"); /* CN-41 */
+    self.leg->ops->abort(self.leg); /* complete: no more to do */
+    assert_int_equal(self.transport->state, FAKE_OPEN);
+    fake_exchange_release(&self);
+    assert_log(&self, "idle;");
+}
+
+static void lr_26_bodies_that_may_not_be_are_not_sent(void **state)
+{
+    static const struct {
+        const char *method;
+        unsigned status;
+        const char *sent;
+    } cases[] = {
+        { "HEAD", 200, "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n" },
+        { "GET", 204, "HTTP/1.1 204 No Content\r\n\r\n" },
+        { "GET", 304, "HTTP/1.1 304 Not Modified\r\ncontent-length: 3\r\n\r\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        begin(cases[i].method);
+        send_response(cases[i].status, BODY_LENGTH, 3, false);
+        send_body("abc");
+        self.leg->ops->send_end(self.leg, NULL);
+        assert_sent(&self, cases[i].sent);
+        fake_exchange_release(&self);
+        assert_log(&self, "idle;");
+        fake_exchange_stop(&self);
+    }
+}
+
+static void one_final_head_and_interim_ones_before(void **state)
+{
+    (void)state;
+    assert_false(self.leg->is_response_started);
+    send_response(100, BODY_NONE, 0, false);
+    send_response(103, BODY_NONE, 0, false);
+    assert_false(self.leg->is_response_started);
+    send_response(404, BODY_NONE, 0, true);
+    assert_true(self.leg->is_response_started);
+    send_response(103, BODY_NONE, 0, false);
+    send_response(200, BODY_NONE, 0, true);
+    assert_int_equal(self.leg->wire_sent_bytes, self.transport->sent.len);
+    assert_int_equal(self.leg->wire_received_bytes,
+                     sizeof("GET / HTTP/1.1\r\nHost: a\r\n\r\n") - 1);
+    assert_sent(&self, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n"
+                       "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+}
+
+static void flow_is_passed_on(void **state)
+{
+    (void)state;
+    assert_false(self.leg->ops->is_above_high(self.leg));
+    self.transport->is_above_high = true;
+    assert_true(self.leg->ops->is_above_high(self.leg));
+    self.transport->handler->on_drained(self.transport->owner);
+    assert_log(&self, "drained;");
+    self.leg->ops->pause(self.leg);
+    self.leg->ops->pause(self.leg);
+    assert_int_equal(self.transport->pause_reasons, TRANSPORT_PAUSE_LEG);
+    self.leg->ops->resume(self.leg);
+    assert_int_equal(self.transport->pause_reasons, 0);
+    assert_int_equal(self.transport->write_timeout_ms, 700);
+    /* A pause does not outlive its leg. */
+    self.leg->ops->pause(self.leg);
+    send_response(200, BODY_NONE, 0, true);
+    fake_exchange_release(&self);
+    assert_int_equal(self.transport->pause_reasons, 0);
+    self.transport->handler->on_drained(self.transport->owner); /* nobody to tell */
+    assert_log(&self, "idle;");
+}
+
+/* --- Requests --------------------------------------------------------------------------------------------- */
+
+static void hd_25_requests_are_framed(void **state)
+{
+    (void)state;
+    send_request("POST", BODY_LENGTH, 3, false);
+    send_body("ab");
+    send_body("c");
+    self.leg->ops->send_end(self.leg, NULL);
+    assert_int_equal(self.leg->wire_sent_bytes, self.transport->sent.len);
+    assert_sent(&self, "POST /p HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n" /* HD-13 */
+                       "content-length: 3\r\n\r\nabc");
+    fake_receive(self.transport, STR("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"));
+    assert_int_equal(self.leg->wire_received_bytes, 39);
+    fake_exchange_release(&self);
+    fake_turn(self.transport);
+    assert_log(&self, "head 200;body x;complete;idle;");
+}
+
+#define SERVER(test) cmocka_unit_test_setup_teardown(test, setup_server, teardown)
+#define CLIENT(test) cmocka_unit_test_setup_teardown(test, setup_client, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SERVER(too_few_bytes_are_a_reset),
+        SERVER(too_many_bytes_are_a_reset),
+        SERVER(a_length_without_a_body_is_a_reset),
+        SERVER(lr_23_an_aborted_body_has_no_end),
+        SERVER(a_body_that_is_let_go_has_no_end),
+        CLIENT(a_request_that_is_let_go_has_no_end),
+        SERVER(responses_are_framed),
+        cmocka_unit_test(lr_26_bodies_that_may_not_be_are_not_sent),
+        SERVER(one_final_head_and_interim_ones_before),
+        SERVER(flow_is_passed_on),
+        CLIENT(hd_25_requests_are_framed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
