@@ -251,6 +251,19 @@ void transport_reset(struct transport *transport)
 
 /* --- Lingering close (RFC 9112 9.6) ----------------------------------------------------------- */
 
+static void transport_drop_unread(struct transport *transport, size_t count)
+{
+    struct transport_unread *unread = &transport->unread;
+
+    CHECK(count <= unread->len);
+    unread->start += count;
+    unread->len -= count;
+    if (unread->len == 0) {
+        mem_free(unread->bytes);
+        memset(unread, 0, sizeof(*unread));
+    }
+}
+
 static void transport_close_lingering(void *arg)
 {
     transport_finish_close(arg);
@@ -268,8 +281,9 @@ void transport_linger_close(struct transport *transport)
     transport->is_lingering = true;
     transport->handler = NULL;
     transport->pause_reasons = 0;
-    mem_free(transport->unread.bytes);
-    memset(&transport->unread, 0, sizeof(transport->unread));
+    if (!transport->is_delivering) { /* else the owner is looking at them: transport_offer_unread() */
+        transport_drop_unread(transport, transport->unread.len);
+    }
     if (transport->plain_queue != NULL) {
         /* The handshake never got done and nobody drives it any more. */
         evbuffer_free(transport->plain_queue);
@@ -367,19 +381,6 @@ static void transport_keep(struct transport *transport, const unsigned char *byt
     unread->len += len;
 }
 
-static void transport_drop_unread(struct transport *transport, size_t count)
-{
-    struct transport_unread *unread = &transport->unread;
-
-    CHECK(count <= unread->len);
-    unread->start += count;
-    unread->len -= count;
-    if (unread->len == 0) {
-        mem_free(unread->bytes);
-        memset(unread, 0, sizeof(*unread));
-    }
-}
-
 size_t transport_unread_bytes(const struct transport *transport)
 {
     return transport->unread.len;
@@ -433,7 +434,7 @@ void transport_offer_unread(struct transport *transport)
     }
     size_t taken = transport_call_on_data(transport, unread->bytes + unread->start, unread->len);
     if (!transport->is_closed) {
-        transport_drop_unread(transport, taken);
+        transport_drop_unread(transport, transport->is_lingering ? unread->len : taken);
     }
 }
 

@@ -23,7 +23,15 @@
 
 /* --- The owner: what it saw, and what it is to do --------------------------------------------- */
 
-enum action { ACTION_TAKE, ACTION_LEAVE, ACTION_PAUSE, ACTION_ECHO, ACTION_CLOSE, ACTION_LINES };
+enum action {
+    ACTION_TAKE,
+    ACTION_LEAVE,
+    ACTION_PAUSE,
+    ACTION_ECHO,
+    ACTION_CLOSE,
+    ACTION_LINGER,
+    ACTION_LINES
+};
 
 struct owner {
     struct transport *transport;
@@ -83,6 +91,11 @@ static size_t on_data(void *arg, const unsigned char *bytes, size_t len)
         transport_close(self->transport);
         self->transport = NULL;
         return len;
+    case ACTION_LINGER:
+        transport_write(self->transport, "400", 3);
+        transport_linger_close(self->transport);
+        self->transport = NULL;
+        return bytes[len - 1] == 'y' ? len : 0; /* still readable */
     case ACTION_LINES:
         return owner_take_lines(self, bytes, len);
     case ACTION_TAKE:
@@ -590,6 +603,22 @@ static void a_lingering_close_ends_with_the_peer(void **state)
     RUN_UNTIL(loop, fcntl(fd, F_GETFD) == -1);
 }
 
+/* A refusal of what was kept: the owner parts while it is looking at the kept bytes. */
+static void a_lingering_close_while_kept_bytes_are_offered(void **state)
+{
+    unsigned char out[16];
+
+    (void)state;
+    open_pair(SOCK_STREAM);
+    owner.action = ACTION_LEAVE;
+    peer_send((const unsigned char *)"x", 1);
+    RUN_UNTIL(loop, owner.calls > 0);
+    owner.action = ACTION_LINGER;
+    peer_send((const unsigned char *)"y", 1);
+    size_t len = 0;
+    RUN_UNTIL(loop, (len += peer_read(out, sizeof(out))) == 3 && peer_is_at_end());
+}
+
 static void a_flood_ends_a_lingering_close(void **state)
 {
     static unsigned char block[65536];
@@ -957,6 +986,7 @@ int main(void)
         TEST(a_reset_reaches_the_peer),
         TEST(a_lingering_close_lets_the_answer_be_read),
         TEST(a_lingering_close_ends_with_the_peer),
+        TEST(a_lingering_close_while_kept_bytes_are_offered),
         TEST(a_flood_ends_a_lingering_close),
         TEST(the_loop_closes_what_lingers),
         TEST(bytes_collected_before_go_to_the_filter),
