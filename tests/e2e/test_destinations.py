@@ -92,7 +92,7 @@ def test_two_ports_and_none_named(new_gateway, new_origin):
     )
     assert raw.get(gateway.port(80)).status == 503
     assert " 503 NC " in gateway.wait_access_lines(1)[0]
-    assert "web.app.svc.cluster.local" in gateway.log_text()
+    gateway.wait_log("web.app.svc.cluster.local")
 
 
 def test_endpoints_change_under_load(new_gateway, new_origin):

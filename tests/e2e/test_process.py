@@ -261,7 +261,8 @@ def test_options_from_the_environment(new_gateway):
     gateway = new_gateway(env={"GATEHOUSE_LOG_FORMAT": "json"})
     gateway.write("all.yaml", GOOD)
     gateway.start()
-    assert json.loads(gateway.log_text().splitlines()[0])["level"]
+    line = wait.until(lambda: gateway.log_text().splitlines()[:-1], "a log line")[0]
+    assert json.loads(line)["level"]
 
 
 def test_foreign_and_security_kinds(new_gateway):
@@ -280,7 +281,7 @@ def test_foreign_and_security_kinds(new_gateway):
     gateway.start()
     assert raw.get(gateway.port(80)).status == 200
     assert gateway.metric("gatehouse_config_skipped_objects") == 2
-    assert "AuthorizationPolicy" in gateway.log_text()
+    gateway.wait_log("AuthorizationPolicy")
     assert gateway.metric("gatehouse_findings", {"severity": "error"}) == 1
 
 

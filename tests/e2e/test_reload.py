@@ -134,7 +134,8 @@ def test_a_bad_object_keeps_its_last_good_version(plain):
     )
     wait.until(lambda: raw.get(gateway.port(80), host="two.test").status == 203, "the good change")
     assert raw.get(gateway.port(80), host="one.test").status == 201
-    assert "all.yaml:" in gateway.log_text() and "directResponse" in gateway.log_text()
+    gateway.wait_log("directResponse")
+    assert "all.yaml:" in gateway.log_text()
     findings = gateway.page("/api/v1/findings")[1]
     assert "istio-system/one" in findings
     # Deleting it removes it.
