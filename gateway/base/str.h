@@ -48,7 +48,8 @@ static inline struct str str_slice(struct str view, size_t start, size_t len)
     if (len > view.len - start) {
         len = view.len - start;
     }
-    return (struct str){ view.ptr != NULL ? view.ptr + start : NULL, len };
+    /* NULL + 0 is undefined in C. */
+    return (struct str){ start != 0 ? view.ptr + start : view.ptr, len };
 }
 static inline struct str str_skip(struct str view, size_t count)
 {
