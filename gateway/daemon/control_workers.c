@@ -126,7 +126,7 @@ static void control_workers_set_options(struct control_workers *workers,
     shared->access_log = access_log;
     control_workers_set_identity(&shared->identity, options);
     shared->server_name = options->server_header;
-    shared->resolver_servers = options->dns_servers.len != 0 ? options->dns_servers.ptr : NULL;
+    shared->resolver_servers = options->resolver.len != 0 ? options->resolver.ptr : NULL;
     shared->control_loop = workers->loop;
     shared->release_snapshot = reload_release_snapshot;
     shared->owner = release_owner;

@@ -75,7 +75,7 @@ static const struct option OPTIONS[] = {
     { "path-normalization", 0, OPTION_PATH_NORMALIZATION, AT(path_normalization), FOR_RUN, 0, 0 },
     { "trusted-hops", 0, OPTION_COUNT, AT(trusted_hops), FOR_RUN, 0, 100 },
     { "server-header", 0, OPTION_TEXT, AT(server_header), FOR_RUN, 0, 0 },
-    { "dns-servers", 0, OPTION_TEXT, AT(dns_servers), FOR_RUN, 0, 0 },
+    { "resolver", 0, OPTION_TEXT, AT(resolver), FOR_RUN, 0, 0 },
     { "ready-file", 0, OPTION_TEXT, AT(ready_file), FOR_RUN, 0, 0 },
     { "strict", 0, OPTION_FLAG, AT(is_strict), BOTH, 0, 0 },
     { "output", 'o', OPTION_OUTPUT, AT(is_json_output), FOR_VALIDATE | FOR_VERSION, 0, 0 },
@@ -126,7 +126,7 @@ static const char HELP_RUN[] =
     "      --max-header-bytes SIZE [60KiB]    --max-headers N [100]\n"
     "      --path-normalization base|none|merge-slashes|decode-and-merge-slashes\n"
     "      --trusted-hops N     proxies whose x-forwarded-* is believed           [0]\n"
-    "      --dns-servers ADDR:PORT,... [resolv.conf]    --server-header TEXT\n";
+    "      --resolver ADDR:PORT,... [resolv.conf]    --server-header TEXT\n";
 
 static const char HELP_VALIDATE[] =
     "Usage: gatehouse validate [OPTIONS] PATH...\n"

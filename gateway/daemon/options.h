@@ -53,7 +53,7 @@ struct options {
     enum path_normalization path_normalization;
     uint32_t trusted_hops;
     struct str server_header; /* empty: the default of spec HD-30 */
-    struct str dns_servers;   /* empty: resolv.conf */
+    struct str resolver;      /* empty: resolv.conf */
     struct str ready_file;    /* empty: none */
     bool is_strict;
     bool is_json_output;

@@ -295,7 +295,7 @@ static void test_help_is_whole(void **state)
         "--ready-file",
         "--strict",
         "--server-header",
-        "--dns-servers",
+        "--resolver",
     };
 
     (void)state;
