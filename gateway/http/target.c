@@ -182,7 +182,7 @@ static size_t target_decode_path(struct str path, bool decodes_slashes, char *ou
             out[len++] = '/';
         } else {
             out[len++] = '%';
-            out[len++] = digits[value >> 4];
+            out[len++] = digits[(value >> 4) & 15];
             out[len++] = digits[value & 15];
         }
     }

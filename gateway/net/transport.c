@@ -454,6 +454,7 @@ static void transport_offer(struct transport *transport, const unsigned char *by
 
 static void transport_open(struct transport *transport, const unsigned char *bytes, size_t len)
 {
+    CHECK(transport->filter_ops != NULL);
     transport->is_filter_stopped = false;
     if (!transport->filter_ops->open(transport->filter, bytes, len) &&
         !transport_is_over(transport)) {
