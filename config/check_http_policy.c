@@ -12,8 +12,7 @@ static void check_percent(struct reader *reader, const char *field, enum finding
     }
 }
 
-/* --- retries -----------------------------------------------------------------------------------
- */
+/* --- retries ---------------------------------------------------------------------------------- */
 
 static bool is_known_status(struct str token)
 {
@@ -98,8 +97,7 @@ static void check_retries(struct reader *reader, const struct http_retries *retr
     check_retry_on(reader, retries->retry_on);
 }
 
-/* --- faults
- * ---------------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 static bool is_grpc_status(struct str name)
 {
@@ -183,8 +181,7 @@ static void check_fault(struct reader *reader, const struct http_fault *fault)
     }
 }
 
-/* --- mirrors
- * ------------------------------------------------------------------------------------------ */
+/* --- mirrors ---------------------------------------------------------------------------------- */
 
 /* spec HT-4 */
 static void check_mirrors(struct reader *reader, const struct http_route *route)
@@ -216,9 +213,7 @@ static void check_mirrors(struct reader *reader, const struct http_route *route)
     }
 }
 
-/* --- CORS
- * -----------------------------------------------------------------------------------------------
- */
+/* --- CORS ------------------------------------------------------------------------------------- */
 
 static bool is_cors_method(struct str method)
 {

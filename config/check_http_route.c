@@ -7,8 +7,7 @@
 
 #define LARGE_DIRECT_BODY_BYTES (100u * 1024u)
 
-/* --- what the route does -------------------------------------------------------------------------
- */
+/* --- what the route does ---------------------------------------------------------------------- */
 
 /* spec HT-3 */
 static void check_delegate(struct reader *reader, const struct virtual_service *service,
@@ -72,8 +71,7 @@ static void check_action(struct reader *reader, const struct http_route *route)
     }
 }
 
-/* --- header operations
- * ------------------------------------------------------------------------------ */
+/* --- header operations ------------------------------------------------------------------------ */
 
 static bool is_authority(struct str name)
 {
@@ -169,8 +167,7 @@ static void check_single_authority(struct reader *reader, const struct http_rout
     }
 }
 
-/* --- destinations
- * -------------------------------------------------------------------------------------- */
+/* --- destinations ----------------------------------------------------------------------------- */
 
 /* spec HT-5, HT-7 */
 static void check_destinations(struct reader *reader, const struct http_route *route)
@@ -198,8 +195,7 @@ static void check_destinations(struct reader *reader, const struct http_route *r
     }
 }
 
-/* --- redirect, direct response, rewrite
- * -------------------------------------------------------------------- */
+/* --- redirect, direct response, rewrite ------------------------------------------------------- */
 
 static bool has_only_prefix_matches(const struct http_route *route)
 {

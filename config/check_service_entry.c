@@ -34,8 +34,7 @@ static void check_entry_hosts(struct reader *reader, const struct service_entry 
     map_cleanup(&seen);
 }
 
-/* --- ports ---------------------------------------------------------------------------------------
- */
+/* --- ports ------------------------------------------------------------------------------------ */
 
 static void check_port(struct reader *reader, const struct service_entry_port *port)
 {
@@ -113,8 +112,7 @@ static void check_opaque_ports(struct reader *reader, const struct service_entry
     }
 }
 
-/* --- addresses, endpoints
- * --------------------------------------------------------------------------- */
+/* --- addresses, endpoints --------------------------------------------------------------------- */
 
 static void check_addresses(struct reader *reader, const struct service_entry *entry)
 {

@@ -5,8 +5,7 @@
 
 #define MAX_MAGLEV_TABLE UINT64_C(5000011)
 
-/* --- connection pool -----------------------------------------------------------------------------
- */
+/* --- connection pool -------------------------------------------------------------------------- */
 
 static void check_not_negative(struct reader *reader, const char *field, enum finding_code code,
                                int32_t value)
@@ -100,8 +99,7 @@ static void check_connection_pool(struct reader *reader, const struct connection
     reader_leave(reader, former);
 }
 
-/* --- outlier detection
- * --------------------------------------------------------------------------------- */
+/* --- outlier detection ------------------------------------------------------------------------ */
 
 static void check_whole_percent(struct reader *reader, const char *field, int32_t value)
 {
@@ -139,8 +137,7 @@ static void check_outlier(struct reader *reader, const struct outlier_detection 
     reader_leave(reader, former);
 }
 
-/* --- load balancer
- * ---------------------------------------------------------------------------------------- */
+/* --- load balancer ---------------------------------------------------------------------------- */
 
 static bool is_prime(uint64_t number)
 {
@@ -313,8 +310,7 @@ static void check_load_balancer(struct reader *reader, const struct load_balance
     reader_leave(reader, former);
 }
 
-/* --- TLS, tunnel
- * ---------------------------------------------------------------------------------------------- */
+/* --- TLS, tunnel ------------------------------------------------------------------------------ */
 
 static void check_credential(struct reader *reader, const struct client_tls *tls,
                              struct str namespace)

@@ -6,8 +6,7 @@
 
 #define MAX_HOST_BYTES 255u
 
-/* --- gateways ----------------------------------------------------------------------------------
- */
+/* --- gateways --------------------------------------------------------------------------------- */
 
 static bool is_bound_to_mesh(const struct virtual_service *service)
 {
@@ -19,8 +18,7 @@ static bool is_bound_to_mesh(const struct virtual_service *service)
     return service->gateways.count == 0;
 }
 
-/* --- hosts
- * -------------------------------------------------------------------------------------------- */
+/* --- hosts ------------------------------------------------------------------------------------ */
 
 /* A wildcard of the list that covers `host`, or NULL. Looks up each wildcard that could, so a list
  * of many hosts stays linear. */
@@ -79,8 +77,7 @@ static void check_hosts(struct reader *reader, const struct virtual_service *ser
     map_cleanup(&hosts);
 }
 
-/* --- tls[], tcp[]
- * --------------------------------------------------------------------------------------- */
+/* --- tls[], tcp[] ----------------------------------------------------------------------------- */
 
 static void check_subnets(struct reader *reader, const struct l4_match *match,
                           enum finding_code code)
@@ -211,8 +208,7 @@ static void check_tcp_route(struct reader *reader, const struct l4_route *route)
     check_l4_destinations(reader, route);
 }
 
-/* --- the whole
- * ---------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 /* spec HT-3, HT-6 */
 static void check_shape(struct reader *reader, const struct virtual_service *service)

@@ -41,17 +41,17 @@ static const struct object_meta *find_own_gateway(struct compiler *compiler,
                                                   const struct virtual_service *service)
 {
     for (size_t i = 0; i < service->gateways.count; i++) {
-        struct str key = compile_services_gateway_key(
-            compiler->scratch, service->gateways.items[i], service->meta.namespace);
+        struct str key = compile_services_gateway_key(compiler->scratch, service->gateways.items[i],
+                                                      service->meta.namespace);
         size_t slash = str_find_char(key, '/');
         const struct object_meta *meta =
-            slash == SIZE_MAX ? NULL
-                              : resource_set_find(compiler->resources, KIND_GATEWAY,
-                                                  str_slice(key, 0, slash),
-                                                  str_skip(key, slash + 1));
+            slash == SIZE_MAX
+                ? NULL
+                : resource_set_find(compiler->resources, KIND_GATEWAY, str_slice(key, 0, slash),
+                                    str_skip(key, slash + 1));
 
-        if (meta != NULL && compile_listeners_selects(
-                                compiler->options, (const struct gateway *)(const void *)meta)) {
+        if (meta != NULL && compile_listeners_selects(compiler->options,
+                                                      (const struct gateway *)(const void *)meta)) {
             return meta;
         }
     }
@@ -94,8 +94,7 @@ struct snapshot *compile_snapshot(const struct compile_options *options,
         .scratch = arena_new(64 * 1024),
     };
 
-    compiler.registry =
-        service_registry_new(resources, options->domain, options->own_namespace);
+    compiler.registry = service_registry_new(resources, options->domain, options->own_namespace);
     compiler.rules = destination_rules_new(options, resources);
     compile_services(&compiler);
     compile_listeners(&compiler);
@@ -111,7 +110,7 @@ struct snapshot *compile_snapshot(const struct compile_options *options,
     return snapshot;
 }
 
-/* --- Secrets asked for ----------------------------------------------------------------------------- */
+/* --- Secrets asked for ------------------------------------------------------------------------ */
 
 static struct str secret_bytes(const struct secret_object *secret, const char *name)
 {
@@ -150,8 +149,8 @@ static void want_document(struct arena *scratch, const struct secret_object *sec
 
     /* A Secret without a pair is none of ours: one that a server names is reported as missing. */
     if (read_secret_document(secret, &source)) {
-        source.origin = arena_printf(scratch, "%.*s:%u", STR_ARG(secret->meta.file),
-                                     secret->meta.place.line);
+        source.origin =
+            arena_printf(scratch, "%.*s:%u", STR_ARG(secret->meta.file), secret->meta.place.line);
         secret_store_add_document(store, &source);
     }
 }

@@ -14,12 +14,14 @@ struct port_map_entry {
 };
 
 struct compile_options {
-    struct str own_namespace;   /* "istio-system" */
-    struct str domain;          /* "cluster.local" */
-    bool has_labels;            /* false: every Gateway applies */
+    struct str own_namespace; /* "istio-system" */
+    struct str domain;        /* "cluster.local" */
+    bool has_labels;          /* false: every Gateway applies */
     struct str_pair_vec labels;
-    struct { VEC_FIELDS(struct port_map_entry); } port_map;
-    struct str bind;            /* for servers without `bind` */
+    struct {
+        VEC_FIELDS(struct port_map_entry);
+    } port_map;
+    struct str bind; /* for servers without `bind` */
     uint32_t connect_timeout_ms;
 };
 

@@ -15,7 +15,7 @@ struct cluster_slot {
 struct resolution {
     struct compiler *compiler;
     const struct destination_site *site;
-    struct str host; /* FQDN, behind an ExternalName (HT-44) */
+    struct str host;                        /* FQDN, behind an ExternalName (HT-44) */
     const struct registry_service *service; /* NULL: none of that name */
     const struct registry_service *alias;   /* the ExternalName Service, or NULL */
     uint32_t port;
@@ -35,10 +35,9 @@ static void fail(const struct resolution *resolution, enum finding_code code, co
 }
 
 #define FAIL(resolution, code, field, ...)                                                         \
-    fail((resolution), (code), (field),                                                            \
-         arena_printf((resolution)->compiler->scratch, __VA_ARGS__))
+    fail((resolution), (code), (field), arena_printf((resolution)->compiler->scratch, __VA_ARGS__))
 
-/* --- Host and port ------------------------------------------------------------------------------- */
+/* --- Host and port ---------------------------------------------------------------------------- */
 
 static void find_service(struct resolution *resolution, bool *is_hidden)
 {
@@ -89,7 +88,7 @@ static void say_port_guessed(const struct resolution *resolution)
          STR_ARG(resolution->host), service->ports.count, resolution->port);
 }
 
-/* --- Endpoints ------------------------------------------------------------------------------------- */
+/* --- Endpoints -------------------------------------------------------------------------------- */
 
 static enum cluster_kind kind_of(const struct registry_service *service)
 {
@@ -187,7 +186,7 @@ static void fill_external_name(struct compiler *compiler, struct str host, uint3
     cluster->endpoint_count = 1;
 }
 
-/* --- Policy ------------------------------------------------------------------------------------------ */
+/* --- Policy ----------------------------------------------------------------------------------- */
 
 /* False: no host can be chosen by it. */
 static bool read_balance(const struct load_balancer *balancer, enum cluster_balance *balance)
@@ -265,7 +264,7 @@ static bool apply_policy(const struct resolution *resolution, const struct merge
     return true;
 }
 
-/* --- The cluster ---------------------------------------------------------------------------------------- */
+/* --- The cluster ------------------------------------------------------------------------------ */
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
@@ -450,8 +449,8 @@ static const struct cluster_config *make_any(const struct resolution *resolution
     if (resolution->alias != NULL) {
         return make_external(resolution, name);
     }
-    FAIL(resolution, FINDING_DESTINATION_UNKNOWN, "host",
-         "%s %.*s%s", is_hidden ? "the service" : "there is no Service or ServiceEntry",
+    FAIL(resolution, FINDING_DESTINATION_UNKNOWN, "host", "%s %.*s%s",
+         is_hidden ? "the service" : "there is no Service or ServiceEntry",
          STR_ARG(resolution->host), is_hidden ? " is not exported to the gateway's namespace" : "");
     return NULL;
 }

@@ -27,8 +27,7 @@ struct format *compile_headers_format(struct compiler *compiler, struct str sour
                                       const struct finding_at *at)
 {
     struct err err = { 0 };
-    struct format *format =
-        format_compile(compiler->arena, compiler_keep(compiler, source), &err);
+    struct format *format = format_compile(compiler->arena, compiler_keep(compiler, source), &err);
 
     if (format == NULL) {
         compiler_say(compiler, FINDING_ROUTE_REFUSED, at,
@@ -57,8 +56,7 @@ static bool read_values(struct compiler *compiler, const struct str_pair_vec *pa
                                       STR_ARG(pairs->items[i].name))
                              .ptr;
         made[made_count] = (struct route_header_op){ .id = header_id_of(name), .name = name };
-        made[made_count].value =
-            compile_headers_format(compiler, pairs->items[i].value, &value_at);
+        made[made_count].value = compile_headers_format(compiler, pairs->items[i].value, &value_at);
         if (made[made_count].value == NULL) {
             return false;
         }

@@ -16,7 +16,7 @@ struct built_host {
         VEC_FIELDS(size_t);
     } services; /* beside lists */
     bool requires_tls;
-    size_t hidden_count;       /* hosts below that hide this one (SN-37) */
+    size_t hidden_count; /* hosts below that hide this one (SN-37) */
     struct str first_hidden;
 };
 
@@ -80,7 +80,7 @@ static void add_list(struct host_builder *builder, struct built_host *host,
     }
 }
 
-/* --- What a server adds ------------------------------------------------------------------------------ */
+/* --- What a server adds ----------------------------------------------------------------------- */
 
 static int compare_overlaps(const void *a, const void *b)
 {
@@ -182,7 +182,7 @@ void compile_hosts_add_server(struct host_builder *builder, const struct gateway
     }
 }
 
-/* --- Findings ------------------------------------------------------------------------------------------- */
+/* --- Findings --------------------------------------------------------------------------------- */
 
 static struct built_host *find_wildcard_above(struct host_builder *builder, struct str name)
 {
@@ -242,7 +242,7 @@ static void find_hidden(struct host_builder *builder)
     }
 }
 
-/* --- Finishing --------------------------------------------------------------------------------------------- */
+/* --- Finishing -------------------------------------------------------------------------------- */
 
 /* SN-71: catch-alls last, else as they came. */
 static void sort_routes(struct arena *arena, struct built_host *built, struct virtual_host *host)

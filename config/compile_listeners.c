@@ -23,7 +23,7 @@ struct merged_server {
 
 struct merged_listener {
     struct merged_server first;
-    struct host_table claims; /* TLS names and redirecting hosts, to struct merged_server */
+    struct host_table claims;   /* TLS names and redirecting hosts, to struct merged_server */
     struct host_builder *hosts; /* plain HTTP */
     struct {
         VEC_FIELDS(struct tls_server *);
@@ -39,10 +39,9 @@ struct merge {
     } listeners;
 };
 
-/* --- Which Gateways --------------------------------------------------------------------------------- */
+/* --- Which Gateways --------------------------------------------------------------------------- */
 
-bool compile_listeners_selects(const struct compile_options *options,
-                               const struct gateway *gateway)
+bool compile_listeners_selects(const struct compile_options *options, const struct gateway *gateway)
 {
     return !options->has_labels ||
            service_registry_labels_fit(&gateway->selector, &options->labels);
@@ -63,7 +62,7 @@ static int compare_gateways(const void *a, const void *b)
     return order != 0 ? order : str_compare(x->namespace, y->namespace);
 }
 
-/* --- Address and port ---------------------------------------------------------------------------------- */
+/* --- Address and port ------------------------------------------------------------------------- */
 
 static struct finding_at at_server(struct compiler *compiler, const struct merged_server *merged,
                                    const char *field)
@@ -71,8 +70,7 @@ static struct finding_at at_server(struct compiler *compiler, const struct merge
     return (struct finding_at){
         .object = &merged->gateway->meta,
         .place = merged->server->place,
-        .field =
-            arena_printf(compiler->scratch, "spec.servers[%zu]%s", merged->index, field).ptr,
+        .field = arena_printf(compiler->scratch, "spec.servers[%zu]%s", merged->index, field).ptr,
     };
 }
 
@@ -115,9 +113,8 @@ static uint32_t resolve_port(const struct compiler *compiler, uint32_t number)
 {
     const struct resource_set *resources = compiler->resources;
 
-    for (size_t i = 0; compiler->options->has_labels &&
-                       i < resource_set_count(resources, KIND_SERVICE);
-         i++) {
+    for (size_t i = 0;
+         compiler->options->has_labels && i < resource_set_count(resources, KIND_SERVICE); i++) {
         const struct service *service = resource_set_service(resources, i);
 
         if (service->selector.count == 0 ||
@@ -197,14 +194,14 @@ static bool resolve_address(struct compiler *compiler, struct merged_server *mer
         return false;
     }
     printed = address_print(&merged->address, text);
-    merged->key = port != 0 || str_starts_with(bind, STR("unix:"))
-                      ? compiler_keep(compiler, printed)
-                      : arena_printf(compiler->arena, "%.*s#%u", STR_ARG(printed),
-                                     server->port.number);
+    merged->key =
+        port != 0 || str_starts_with(bind, STR("unix:"))
+            ? compiler_keep(compiler, printed)
+            : arena_printf(compiler->arena, "%.*s#%u", STR_ARG(printed), server->port.number);
     return check_port(compiler, merged, port);
 }
 
-/* --- Names ------------------------------------------------------------------------------------------------ */
+/* --- Names ------------------------------------------------------------------------------------ */
 
 static struct str bind_suffix(const struct merged_server *merged, char out[ADDRESS_TEXT_BYTES])
 {
@@ -253,7 +250,7 @@ static struct str protocol_name(struct compiler *compiler, const struct server *
     return str_from(upper, name.len);
 }
 
-/* --- Merging ------------------------------------------------------------------------------------------------ */
+/* --- Merging ---------------------------------------------------------------------------------- */
 
 static void say_conflict(struct compiler *compiler, const struct merged_server *merged,
                          const struct merged_server *first)
@@ -264,9 +261,9 @@ static void say_conflict(struct compiler *compiler, const struct merged_server *
                  "conflict with existing server: %.*s on this address and port is %.*s of Gateway "
                  "%.*s/%.*s (%.*s:%u); this server is not served",
                  STR_ARG(merged->server->port.protocol_name),
-                 STR_ARG(first->server->port.protocol_name), STR_ARG(first->gateway->meta.namespace),
-                 STR_ARG(first->gateway->meta.name), STR_ARG(first->gateway->meta.file),
-                 first->server->place.line);
+                 STR_ARG(first->server->port.protocol_name),
+                 STR_ARG(first->gateway->meta.namespace), STR_ARG(first->gateway->meta.name),
+                 STR_ARG(first->gateway->meta.file), first->server->place.line);
 }
 
 /* GW-34, GW-35, GW-40: plain goes with plain, TLS with TLS, nothing else with anything. */
@@ -471,7 +468,7 @@ static void merge_server(struct merge *merge, const struct gateway *gateway, siz
     add_to_listener(compiler, listener, &merged);
 }
 
-/* --- The result --------------------------------------------------------------------------------------------- */
+/* --- The result ------------------------------------------------------------------------------- */
 
 static void finish_listener(struct compiler *compiler, struct merged_listener *merged)
 {

@@ -11,7 +11,7 @@ struct route_source {
     struct finding_at at;           /* the entry: "spec.http[3]" */
 };
 
-/* --- Which matches count (SN-62) ---------------------------------------------------------------- */
+/* --- Which matches count (SN-62) -------------------------------------------------------------- */
 
 static bool fits_scope(const struct route_source *source)
 {
@@ -49,8 +49,7 @@ bool compile_routes_is_catch_all(const struct route *route)
     const struct pattern *uri = conditions->uri;
 
     if (conditions->header_count != 0 || conditions->query_count != 0 ||
-        conditions->method != NULL || conditions->scheme != NULL ||
-        conditions->authority != NULL) {
+        conditions->method != NULL || conditions->scheme != NULL || conditions->authority != NULL) {
         return false;
     }
     return uri == NULL ||
@@ -58,7 +57,7 @@ bool compile_routes_is_catch_all(const struct route *route)
            (pattern_kind(uri) == PATTERN_REGEX && str_equals(pattern_value(uri), STR(".*")));
 }
 
-/* --- Actions ---------------------------------------------------------------------------------------- */
+/* --- Actions ---------------------------------------------------------------------------------- */
 
 /* A host as it stands, not as a format: "%" is only a percent sign in it. */
 static struct str escape_percent(struct compiler *compiler, struct str text)
@@ -120,8 +119,8 @@ static bool read_rewrite(struct route_source *source, struct route *route)
     }
     route->rewrite.regex_rewrite =
         compiler_keep(source->compiler, rewrite->uri_regex_rewrite->rewrite);
-    route->rewrite.regex = pattern_new_search(source->compiler->arena,
-                                              rewrite->uri_regex_rewrite->match, &err);
+    route->rewrite.regex =
+        pattern_new_search(source->compiler->arena, rewrite->uri_regex_rewrite->match, &err);
     if (route->rewrite.regex != NULL) {
         vec_push(&source->compiler->snapshot->patterns, route->rewrite.regex);
     }
@@ -174,9 +173,9 @@ static bool read_redirect(struct route_source *source, struct route *route)
     route->action = ROUTE_REDIRECT;
     route->redirect = (struct route_redirect){
         .status = from->redirect_code != 0 ? from->redirect_code : 301,
-        .uri = str_is_empty(from->uri) ? STR("")
-                                       : arena_printf(compiler->arena, "%.*s%.*s", STR_ARG(slash),
-                                                      STR_ARG(from->uri)),
+        .uri = str_is_empty(from->uri)
+                   ? STR("")
+                   : arena_printf(compiler->arena, "%.*s%.*s", STR_ARG(slash), STR_ARG(from->uri)),
         .prefix_rewrite = compiler_keep(compiler, from->prefix_rewrite),
         .authority = compiler_keep(compiler, from->authority),
         .scheme = compiler_keep(compiler, from->scheme),
@@ -190,7 +189,7 @@ static bool read_redirect(struct route_source *source, struct route *route)
     return true;
 }
 
-/* --- Destinations ------------------------------------------------------------------------------------- */
+/* --- Destinations ----------------------------------------------------------------------------- */
 
 static bool read_destination(struct route_source *source, size_t index, bool is_single,
                              struct route_destination *out)
@@ -251,7 +250,7 @@ static bool read_destinations(struct route_source *source, struct route *route)
     return true;
 }
 
-/* --- The route -------------------------------------------------------------------------------------------- */
+/* --- The route -------------------------------------------------------------------------------- */
 
 static bool read_action(struct route_source *source, struct route *route)
 {
@@ -274,11 +273,10 @@ static bool read_header_rules(struct route_source *source, struct route *route)
 {
     const struct header_rules *rules = source->entry->route->headers;
 
-    return rules == NULL ||
-           (compile_headers(source->compiler, rules->request, true, &source->at,
-                            &route->request_ops) &&
-            compile_headers(source->compiler, rules->response, false, &source->at,
-                            &route->response_ops));
+    return rules == NULL || (compile_headers(source->compiler, rules->request, true, &source->at,
+                                             &route->request_ops) &&
+                             compile_headers(source->compiler, rules->response, false, &source->at,
+                                             &route->response_ops));
 }
 
 static void describe(struct route_source *source, struct route *route)
@@ -290,11 +288,11 @@ static void describe(struct route_source *source, struct route *route)
 
     route->name = compiler_keep(compiler, from->name);
     if (!str_is_empty(match_name)) {
-        route->name = arena_printf(compiler->arena, "%.*s.%.*s", STR_ARG(from->name),
-                                   STR_ARG(match_name));
+        route->name =
+            arena_printf(compiler->arena, "%.*s.%.*s", STR_ARG(from->name), STR_ARG(match_name));
     }
-    route->virtual_service = arena_printf(compiler->arena, "%.*s/%.*s",
-                                          STR_ARG(service->namespace), STR_ARG(service->name));
+    route->virtual_service = arena_printf(compiler->arena, "%.*s/%.*s", STR_ARG(service->namespace),
+                                          STR_ARG(service->name));
     route->file = compiler_keep(compiler, source->entry->owner->file);
     route->line = source->match != NULL && source->match->place.line != 0
                       ? source->match->place.line

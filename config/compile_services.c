@@ -52,8 +52,7 @@ static int compare_services(const void *a, const void *b)
     return order != 0 ? order : str_compare(x->namespace, y->namespace);
 }
 
-struct str compile_services_gateway_key(struct arena *arena, struct str name,
-                                        struct str namespace)
+struct str compile_services_gateway_key(struct arena *arena, struct str name, struct str namespace)
 {
     size_t slash = str_find_char(name, '/');
     size_t dot = str_find_char(name, '.');
@@ -63,7 +62,8 @@ struct str compile_services_gateway_key(struct arena *arena, struct str name,
     }
     if (slash != SIZE_MAX) {
         return str_starts_with(name, STR("./"))
-                   ? arena_printf(arena, "%.*s/%.*s", STR_ARG(namespace), STR_ARG(str_skip(name, 2)))
+                   ? arena_printf(arena, "%.*s/%.*s", STR_ARG(namespace),
+                                  STR_ARG(str_skip(name, 2)))
                    : name;
     }
     if (dot != SIZE_MAX) {
@@ -104,9 +104,8 @@ static void bind_to_gateways(struct compiler *compiler, size_t index)
     const struct virtual_service *object = bound->object;
 
     for (size_t i = 0; i < object->gateways.count; i++) {
-        struct str key =
-            compile_services_gateway_key(compiler->scratch, object->gateways.items[i],
-                                         object->meta.namespace);
+        struct str key = compile_services_gateway_key(compiler->scratch, object->gateways.items[i],
+                                                      object->meta.namespace);
         struct gateway_services *gateway;
 
         if (str_is_empty(key) || is_named_before(object, i)) {
@@ -143,8 +142,7 @@ void compile_services(struct compiler *compiler)
     void *value;
 
     for (size_t i = 0; i < count; i++) {
-        const struct virtual_service *object =
-            resource_set_virtual_service(compiler->resources, i);
+        const struct virtual_service *object = resource_set_virtual_service(compiler->resources, i);
         enum visibility visibility = visibility_of(object, compiler->options->own_namespace);
 
         /* Without hosts it is a delegate, which serves only through its root. */

@@ -42,8 +42,8 @@ static void note_shadow(struct shadow_search *search, const struct route *route,
     struct route *value;
 
     if (conditions->header_count == 0 && conditions->query_count == 0 &&
-        conditions->method == NULL && conditions->scheme == NULL &&
-        conditions->authority == NULL && map_get(map, text) == NULL) {
+        conditions->method == NULL && conditions->scheme == NULL && conditions->authority == NULL &&
+        map_get(map, text) == NULL) {
         memcpy(&value, &route, sizeof(value)); /* maps hold no const; nobody writes through it */
         (void)map_set(map, text, value);       /* was absent */
     }

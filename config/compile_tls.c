@@ -17,7 +17,7 @@ static struct finding_at at_field(const struct server_source *source, const char
     return at;
 }
 
-/* --- Mode ------------------------------------------------------------------------------------------ */
+/* --- Mode ------------------------------------------------------------------------------------- */
 
 /* Only SIMPLE is served; whatever demands or forwards more is refused, never served with less. */
 static bool check_mode(const struct server_source *source)
@@ -50,7 +50,7 @@ static bool check_mode(const struct server_source *source)
     return false;
 }
 
-/* --- Policy ------------------------------------------------------------------------------------------ */
+/* --- Policy ----------------------------------------------------------------------------------- */
 
 static bool make_policy(const struct server_source *source, struct tls_policy *policy)
 {
@@ -87,7 +87,7 @@ static bool make_policy(const struct server_source *source, struct tls_policy *p
     return is_good;
 }
 
-/* --- Secret -------------------------------------------------------------------------------------------- */
+/* --- Secret ----------------------------------------------------------------------------------- */
 
 /* TL-20, TL-21: `name`, `kubernetes://name`, `kubernetes://ns/name`. Empty: refused, said why. */
 static struct str secret_name_of(const struct server_source *source, struct str reference,
@@ -126,8 +126,8 @@ static struct str credential_of(const struct server_source *source, struct findi
     const struct tls_certificate_files *files = tls->tls_certificates.items;
 
     if (tls->credential_names.count > 1 || tls->tls_certificates.count > 1) {
-        *at = at_field(source, tls->credential_names.count > 1 ? "credentialNames"
-                                                               : "tlsCertificates");
+        *at = at_field(source,
+                       tls->credential_names.count > 1 ? "credentialNames" : "tlsCertificates");
         compiler_say(compiler, FINDING_SECOND_CERTIFICATE_NOT_HONOURED, at,
                      "only the first certificate is served yet");
     }
@@ -144,9 +144,9 @@ static struct str credential_of(const struct server_source *source, struct findi
         return arena_printf(compiler->scratch, "file:%.*s", STR_ARG(tls->server_certificate));
     }
     *at = at_field(source, "tlsCertificates[0]");
-    return tls->tls_certificates.count == 0 ? STR("")
-                                            : arena_printf(compiler->scratch, "file:%.*s",
-                                                           STR_ARG(files[0].server_certificate));
+    return tls->tls_certificates.count == 0
+               ? STR("")
+               : arena_printf(compiler->scratch, "file:%.*s", STR_ARG(files[0].server_certificate));
 }
 
 static const struct secret_entry *find_entry(const struct secret_store *store, struct str name)
@@ -209,8 +209,7 @@ static bool has_suite_for(struct str cipher_list, enum secret_key_kind kind)
         char c = at < cipher_list.len ? cipher_list.ptr[at] : ':';
 
         if (strchr(":|[]", c) == NULL || c == '\0') {
-            name = name.len == 0 ? str_slice(cipher_list, at, 1)
-                                 : str_from(name.ptr, name.len + 1);
+            name = name.len == 0 ? str_slice(cipher_list, at, 1) : str_from(name.ptr, name.len + 1);
             continue;
         }
         if (name.len != 0) {

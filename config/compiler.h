@@ -12,10 +12,10 @@
 /* A VirtualService that the gateway may see, ready to be bound. */
 struct bound_service {
     const struct virtual_service *object;
-    struct str_vec hosts; /* expanded (SN-43) */
+    struct str_vec hosts;     /* expanded (SN-43) */
     struct http_entries http; /* delegates merged in */
-    bool is_refused; /* something in it cannot be compiled: none of it is served */
-    bool is_served;  /* some server has it */
+    bool is_refused;          /* something in it cannot be compiled: none of it is served */
+    bool is_served;           /* some server has it */
 };
 
 /* The virtual services of one Gateway. */
@@ -25,10 +25,10 @@ struct gateway_services {
 
 /* What of a server matters to routes: two servers with equal scopes share them. */
 struct route_scope {
-    struct str gateway; /* "ns/name" */
+    struct str gateway;   /* "ns/name" */
     struct str namespace; /* of the Gateway */
-    uint32_t port;      /* server.port.number (SN-62) */
-    bool has_tls;       /* HT-55 */
+    uint32_t port;        /* server.port.number (SN-62) */
+    bool has_tls;         /* HT-55 */
 };
 
 VEC_STRUCT(route_list, const struct route *);
@@ -36,8 +36,8 @@ VEC_STRUCT(route_list, const struct route *);
 struct compiler {
     const struct compile_options *options;
     const struct resource_set *resources;
-    const struct secret_store *store;    /* NULL: no secrets */
-    struct tls_context_cache *contexts;  /* NULL: none are made */
+    const struct secret_store *store;   /* NULL: no secrets */
+    struct tls_context_cache *contexts; /* NULL: none are made */
     struct report *report;
     struct snapshot *snapshot;
     struct arena *arena;   /* the snapshot's */
@@ -45,11 +45,11 @@ struct compiler {
     struct map said;       /* findings given: one object may be met by many servers */
     struct service_registry *registry;
     struct destination_rules *rules;
-    struct map clusters;   /* by name, to struct cluster_slot */
+    struct map clusters; /* by name, to struct cluster_slot */
     struct {
         VEC_FIELDS(struct bound_service);
-    } services; /* in the order of SN-70 */
-    struct map gateways;   /* "ns/name" to struct gateway_services */
+    } services;             /* in the order of SN-70 */
+    struct map gateways;    /* "ns/name" to struct gateway_services */
     struct map route_lists; /* by scope and service, to struct route_list */
 };
 
@@ -59,16 +59,15 @@ void compiler_say(struct compiler *compiler, enum finding_code code, const struc
 /* Copy in the snapshot's arena. */
 struct str compiler_keep(struct compiler *compiler, struct str view);
 
-/* --- compile_services.c ------------------------------------------------------------------------ */
+/* --- compile_services.c ----------------------------------------------------------------------- */
 
 /* Fills services and gateways (4.4, SN-70). */
 void compile_services(struct compiler *compiler);
 void compile_services_cleanup(struct compiler *compiler);
 /* SN-40: "ns/name" of a Gateway named by an object of `namespace`; empty: `mesh`, not for us. */
-struct str compile_services_gateway_key(struct arena *arena, struct str name,
-                                        struct str namespace);
+struct str compile_services_gateway_key(struct arena *arena, struct str name, struct str namespace);
 
-/* --- compile_clusters.c ------------------------------------------------------------------------ */
+/* --- compile_clusters.c ----------------------------------------------------------------------- */
 
 /* Where a destination is named, for findings. */
 struct destination_site {
@@ -83,7 +82,7 @@ const struct cluster_config *compile_clusters_get(struct compiler *compiler,
                                                   struct str *name);
 void compile_clusters_finish(struct compiler *compiler);
 
-/* --- compile_headers.c ------------------------------------------------------------------------- */
+/* --- compile_headers.c ------------------------------------------------------------------------ */
 
 /* Header operations of a route or a destination. False: refused, said why. */
 bool compile_headers(struct compiler *compiler, const struct header_operations *operations,
@@ -94,7 +93,7 @@ struct str compile_headers_authority(const struct header_rules *rules);
 struct format *compile_headers_format(struct compiler *compiler, struct str source,
                                       const struct finding_at *at);
 
-/* --- compile_routes.c -------------------------------------------------------------------------- */
+/* --- compile_routes.c ------------------------------------------------------------------------- */
 
 /* The routes of one virtual service within a scope (4.6); shared by all that ask alike. Empty when the
  * service is refused. */
@@ -103,13 +102,13 @@ const struct route_list *compile_routes(struct compiler *compiler, size_t servic
 /* SN-61 */
 bool compile_routes_is_catch_all(const struct route *route);
 
-/* --- compile_shadow.c -------------------------------------------------------------------------- */
+/* --- compile_shadow.c ------------------------------------------------------------------------- */
 
 /* Says which routes of a list, in the order of evaluation, are never reached. `host` empty: a list of
  * one service; else those between services. */
 void compile_shadow(struct compiler *compiler, const struct route_list *routes, struct str host);
 
-/* --- compile_conditions.c ---------------------------------------------------------------------- */
+/* --- compile_conditions.c --------------------------------------------------------------------- */
 
 /* What a match demands. `match` NULL: nothing. False: refused, said why. */
 bool compile_conditions(struct compiler *compiler, const struct http_match *match,
@@ -119,7 +118,7 @@ struct pattern *compile_conditions_pattern(struct compiler *compiler, enum patte
                                            struct str value, bool ignore_case,
                                            const struct finding_at *at);
 
-/* --- compile_hosts.c --------------------------------------------------------------------------- */
+/* --- compile_hosts.c -------------------------------------------------------------------------- */
 
 struct host_builder;
 
@@ -131,13 +130,13 @@ void compile_hosts_add_server(struct host_builder *builder, const struct gateway
 /* Ends the builder. */
 struct route_table *compile_hosts_finish(struct host_builder *builder);
 
-/* --- compile_tls.c ----------------------------------------------------------------------------- */
+/* --- compile_tls.c ---------------------------------------------------------------------------- */
 
 /* Policy, secret and context of an HTTPS server. False: it must not be served, said why. */
 bool compile_tls(struct compiler *compiler, const struct gateway *gateway, size_t server_index,
                  struct tls_server *out);
 
-/* --- compile_listeners.c ----------------------------------------------------------------------- */
+/* --- compile_listeners.c ---------------------------------------------------------------------- */
 
 /* Servers of all selected Gateways, merged (2.4), into snapshot->listeners. */
 void compile_listeners(struct compiler *compiler);

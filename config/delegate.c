@@ -20,7 +20,7 @@ static void tell(const struct expansion *expansion, size_t entry, enum delegate_
     }
 }
 
-/* --- Conflicts (HT-143) ------------------------------------------------------------------------- */
+/* --- Conflicts (HT-143) ----------------------------------------------------------------------- */
 
 /* The delegate must be at least as narrow as the root. */
 static bool string_conflicts(const struct string_match *root, const struct string_match *delegate)
@@ -43,8 +43,7 @@ static bool string_conflicts(const struct string_match *root, const struct strin
     return false;
 }
 
-static const struct string_match *find_named(const struct named_match_vec *matches,
-                                             struct str name)
+static const struct string_match *find_named(const struct named_match_vec *matches, struct str name)
 {
     for (size_t i = 0; i < matches->count; i++) {
         if (str_equals_nocase(matches->items[i].name, name)) {
@@ -103,7 +102,7 @@ static bool matches_conflict(const struct http_match *root, const struct http_ma
            gateways_conflict(&root->gateways, &delegate->gateways);
 }
 
-/* --- Merging ----------------------------------------------------------------------------------------- */
+/* --- Merging ---------------------------------------------------------------------------------- */
 
 static struct named_match_vec unite_named(struct arena *arena, const struct named_match_vec *root,
                                           const struct named_match_vec *delegate)
@@ -141,10 +140,10 @@ static struct http_match merge_match(struct arena *arena, const struct http_matc
     struct http_match merged = *delegate;
 
     if (!str_is_empty(root->name)) {
-        merged.name = str_is_empty(delegate->name)
-                          ? root->name
-                          : arena_printf(arena, "%.*s-%.*s", STR_ARG(root->name),
-                                         STR_ARG(delegate->name));
+        merged.name =
+            str_is_empty(delegate->name)
+                ? root->name
+                : arena_printf(arena, "%.*s-%.*s", STR_ARG(root->name), STR_ARG(delegate->name));
     }
     if (merged.uri == NULL) {
         merged.uri = root->uri;
@@ -193,10 +192,10 @@ static void merge_fields(struct arena *arena, const struct http_route *root,
                          struct http_route *merged)
 {
     if (!str_is_empty(root->name)) {
-        merged->name = str_is_empty(merged->name)
-                           ? root->name
-                           : arena_printf(arena, "%.*s-%.*s", STR_ARG(root->name),
-                                          STR_ARG(merged->name));
+        merged->name =
+            str_is_empty(merged->name)
+                ? root->name
+                : arena_printf(arena, "%.*s-%.*s", STR_ARG(root->name), STR_ARG(merged->name));
     }
     merged->rewrite = merged->rewrite != NULL ? merged->rewrite : root->rewrite;
     if (merged->routes.count == 0 && merged->redirect == NULL && merged->direct_response == NULL) {
@@ -221,8 +220,9 @@ static const struct virtual_service *find_delegate(const struct expansion *expan
     struct str root_namespace = expansion->root->meta.namespace;
     struct str namespace =
         str_is_empty(reference->namespace) ? root_namespace : reference->namespace;
-    const struct virtual_service *found = (const struct virtual_service *)(const void *)
-        resource_set_find(expansion->resources, KIND_VIRTUAL_SERVICE, namespace, reference->name);
+    const struct virtual_service *found =
+        (const struct virtual_service *)(const void *)resource_set_find(
+            expansion->resources, KIND_VIRTUAL_SERVICE, namespace, reference->name);
 
     *problem = DELEGATE_GOOD;
     if (found == NULL) {
@@ -240,8 +240,7 @@ static void expand_entry(struct expansion *expansion, size_t index)
 {
     const struct http_route *root = &expansion->root->http.items[index];
     enum delegate_problem problem;
-    const struct virtual_service *delegate =
-        find_delegate(expansion, root->delegate, &problem);
+    const struct virtual_service *delegate = find_delegate(expansion, root->delegate, &problem);
 
     if (delegate == NULL) {
         tell(expansion, index, problem, 0);
@@ -262,9 +261,9 @@ static void expand_entry(struct expansion *expansion, size_t index)
         }
         merged->matches = matches;
         merge_fields(expansion->arena, root, merged);
-        vec_push_in_arena(expansion->arena, expansion->out,
-                          (struct http_entry){ merged, &delegate->meta, i,
-                                               delegate->meta.namespace });
+        vec_push_in_arena(
+            expansion->arena, expansion->out,
+            (struct http_entry){ merged, &delegate->meta, i, delegate->meta.namespace });
     }
 }
 
@@ -278,9 +277,9 @@ void delegate_expand(struct arena *arena, const struct resource_set *resources,
         if (root->http.items[i].delegate != NULL) {
             expand_entry(&expansion, i);
         } else {
-            vec_push_in_arena(arena, out,
-                              (struct http_entry){ &root->http.items[i], &root->meta, i,
-                                                   root->meta.namespace });
+            vec_push_in_arena(
+                arena, out,
+                (struct http_entry){ &root->http.items[i], &root->meta, i, root->meta.namespace });
         }
     }
 }

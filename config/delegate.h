@@ -7,7 +7,7 @@
 
 /* One entry as it is in force. */
 struct http_entry {
-    const struct http_route *route; /* of the object, or merged */
+    const struct http_route *route;  /* of the object, or merged */
     const struct object_meta *owner; /* whose entry it is, for findings and places */
     size_t index;                    /* in the owner's http[] */
     struct str namespace;            /* short destination hosts expand with it (HT-145) */
@@ -18,9 +18,9 @@ enum delegate_problem {
     DELEGATE_GOOD,
     DELEGATE_ABSENT,
     DELEGATE_HAS_HOSTS,
-    DELEGATE_HAS_DELEGATE,   /* HT-141: one level only */
+    DELEGATE_HAS_DELEGATE, /* HT-141: one level only */
     DELEGATE_NOT_EXPORTED,
-    DELEGATE_CONFLICTS,      /* HT-142: an entry of it fits no match of the root's */
+    DELEGATE_CONFLICTS, /* HT-142: an entry of it fits no match of the root's */
 };
 
 /* Told of each reference that is not followed in full; `entry` is the index in the root's http[],

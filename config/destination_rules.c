@@ -18,7 +18,7 @@ struct destination_rules {
     struct map namespaces;
 };
 
-/* --- Building ------------------------------------------------------------------------------------ */
+/* --- Building --------------------------------------------------------------------------------- */
 
 static bool is_same_export(const struct destination_rule *a, const struct destination_rule *b)
 {
@@ -145,7 +145,7 @@ void destination_rules_free(struct destination_rules *rules)
     mem_free(rules);
 }
 
-/* --- Asking ------------------------------------------------------------------------------------------ */
+/* --- Asking ----------------------------------------------------------------------------------- */
 
 enum level { LEVEL_OWN, LEVEL_SERVICE, LEVEL_ROOT };
 
@@ -167,8 +167,8 @@ static bool fits_gateway(const struct compile_options *options, const struct des
     bool is_own = str_equals(rule->meta.namespace, options->own_namespace);
 
     if (rule->has_workload_selector &&
-        (!is_own || (options->has_labels && !service_registry_labels_fit(&rule->workload_selector,
-                                                                         &options->labels)))) {
+        (!is_own || (options->has_labels &&
+                     !service_registry_labels_fit(&rule->workload_selector, &options->labels)))) {
         return false;
     }
     if (level == LEVEL_OWN) {
@@ -199,8 +199,8 @@ static const struct merged_rule *find_in(const struct destination_rules *rules,
     }
     rule = first_fitting(rules->options, map_get(&in->hosts.exact, host), level);
     for (size_t at = 1; rule == NULL && at < host.len && in->hosts.wildcard.count > 0; at++) {
-        rule = first_fitting(rules->options, map_get(&in->hosts.wildcard, str_skip(host, at)),
-                             level);
+        rule =
+            first_fitting(rules->options, map_get(&in->hosts.wildcard, str_skip(host, at)), level);
     }
     return rule != NULL ? rule : first_fitting(rules->options, in->hosts.any, level);
 }
@@ -216,8 +216,8 @@ const struct merged_rule *destination_rules_find(const struct destination_rules 
     return rule != NULL ? rule : find_in(rules, ROOT_NAMESPACE, host, LEVEL_ROOT);
 }
 
-bool destination_rules_looks_in(const struct compile_options *options,
-                                struct str service_namespace, struct str rule_namespace)
+bool destination_rules_looks_in(const struct compile_options *options, struct str service_namespace,
+                                struct str rule_namespace)
 {
     return str_equals(rule_namespace, options->own_namespace) ||
            str_equals(rule_namespace, service_namespace) ||

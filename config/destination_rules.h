@@ -43,10 +43,9 @@ const struct merged_subset *destination_rules_subset(const struct merged_rule *r
                                                      struct str name);
 /* DR-10, DR-11. `rule` and `subset` may be NULL. */
 struct effective_policy destination_rules_policy(const struct merged_rule *rule,
-                                                 const struct merged_subset *subset,
-                                                 uint32_t port);
+                                                 const struct merged_subset *subset, uint32_t port);
 /* DR-4: the namespaces whose rules a destination in `service_namespace` can meet. */
-bool destination_rules_looks_in(const struct compile_options *options,
-                                struct str service_namespace, struct str rule_namespace);
+bool destination_rules_looks_in(const struct compile_options *options, struct str service_namespace,
+                                struct str rule_namespace);
 
 #endif

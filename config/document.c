@@ -102,8 +102,7 @@ void document_stream_close(struct document_stream *stream)
     mem_free(stream);
 }
 
-/* --- nodes -------------------------------------------------------------------------------------
- */
+/* --- nodes ------------------------------------------------------------------------------------ */
 
 /* Counts what walking the graph would cost. The cap is what stops "billion laughs": each alias
  * adds the whole weight of what it stands for. */
@@ -242,8 +241,7 @@ static void open_collection(struct document_stream *stream, enum node_kind kind,
     vec_push(&stream->frames, frame);
 }
 
-/* --- mappings
- * ------------------------------------------------------------------------------------- */
+/* --- mappings --------------------------------------------------------------------------------- */
 
 static bool is_merge_key(const struct node *key)
 {
@@ -397,8 +395,7 @@ static void close_collection(struct document_stream *stream)
     attach(stream, frame.node);
 }
 
-/* --- documents
- * ---------------------------------------------------------------------------------------- */
+/* --- documents -------------------------------------------------------------------------------- */
 
 static void begin_document(struct document_stream *stream)
 {

@@ -183,8 +183,7 @@ void load_dir_find(struct arena *arena, struct str path, struct str_vec *files,
     }
 }
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static bool is_same_content(const struct stat *a, const struct stat *b)
 {

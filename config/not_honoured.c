@@ -37,7 +37,7 @@ static void say_if(const struct subject *subject, bool is_set, const char *field
     }
 }
 
-/* --- VirtualService -------------------------------------------------------------------------------- */
+/* --- VirtualService --------------------------------------------------------------------------- */
 
 static void check_http_route(const struct subject *subject, const struct http_route *route)
 {
@@ -80,7 +80,7 @@ void not_honoured_virtual_service(struct report *report, const struct virtual_se
     check_l4(&subject, &service->tcp, "spec.tcp");
 }
 
-/* --- DestinationRule --------------------------------------------------------------------------------- */
+/* --- DestinationRule -------------------------------------------------------------------------- */
 
 static void check_load_balancer(const struct subject *subject, const struct load_balancer *balancer)
 {
@@ -176,7 +176,7 @@ void not_honoured_destination_rule(struct report *report, const struct destinati
     }
 }
 
-/* --- Service -------------------------------------------------------------------------------------------- */
+/* --- Service ---------------------------------------------------------------------------------- */
 
 void not_honoured_service(struct report *report, const struct service *service)
 {

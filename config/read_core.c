@@ -41,8 +41,7 @@ static struct str find_pair_value(const struct str_pair_vec *pairs, struct str n
     return (struct str){ NULL, 0 };
 }
 
-/* --- Service -----------------------------------------------------------------------------------
- */
+/* --- Service ---------------------------------------------------------------------------------- */
 
 /* targetPort is a number or the name of a container port. */
 static void read_target_port(struct reader *reader, const struct node *node, void *out)
@@ -116,8 +115,7 @@ void read_core_service(struct reader *reader, const struct node *root, struct se
     check_service(reader, service);
 }
 
-/* --- EndpointSlice
- * -------------------------------------------------------------------------------- */
+/* --- EndpointSlice ---------------------------------------------------------------------------- */
 
 struct slice_conditions {
     struct optional_bool ready;
@@ -183,8 +181,7 @@ void read_core_endpoint_slice(struct reader *reader, const struct node *root,
     slice->service_name = find_pair_value(&slice->meta.labels, STR("kubernetes.io/service-name"));
 }
 
-/* --- Secret, ConfigMap
- * -------------------------------------------------------------------------------- */
+/* --- Secret, ConfigMap ------------------------------------------------------------------------ */
 
 static struct bytes_pair *add_entry(struct reader *reader, struct bytes_pair_vec *data,
                                     struct str name)
@@ -258,9 +255,7 @@ void read_core_config_map(struct reader *reader, const struct node *root, struct
     read_entries(reader, root, "binaryData", true, &map->data);
 }
 
-/* --- Pod
- * -------------------------------------------------------------------------------------------------
- */
+/* --- Pod -------------------------------------------------------------------------------------- */
 
 static const struct field pod_spec_fields[] = {
     FIELD(pod, node_name, "nodeName", FIELD_STRING),

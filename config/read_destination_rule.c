@@ -3,8 +3,7 @@
 #include "config/check_kinds.h"
 #include "config/read_kinds.h"
 
-/* --- load balancing ----------------------------------------------------------------------------
- */
+/* --- load balancing --------------------------------------------------------------------------- */
 
 static const struct enum_value simple_load_balancers[] = {
     { "UNSPECIFIED", LB_UNSPECIFIED },
@@ -125,8 +124,7 @@ static const struct field load_balancer_fields[] = {
 static const struct message load_balancer_message =
     MESSAGE_WITH_PLACE(load_balancer, load_balancer_fields);
 
-/* --- connections
- * ------------------------------------------------------------------------------------ */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static const struct field tcp_keepalive_fields[] = {
     FIELD(tcp_keepalive, probes, "probes", FIELD_U32),
@@ -199,8 +197,7 @@ static const struct field outlier_fields[] = {
 };
 static const struct message outlier_message = MESSAGE_WITH_PLACE(outlier_detection, outlier_fields);
 
-/* --- TLS, tunnel
- * ---------------------------------------------------------------------------------------- */
+/* --- TLS, tunnel ------------------------------------------------------------------------------ */
 
 static const struct enum_value client_tls_modes[] = {
     { "DISABLE", CLIENT_TLS_DISABLE },
@@ -245,8 +242,7 @@ static const struct field retry_budget_fields[] = {
 };
 static const struct message retry_budget_message = MESSAGE(retry_budget, retry_budget_fields);
 
-/* --- the policy
- * ---------------------------------------------------------------------------------------------- */
+/* --- the policy ------------------------------------------------------------------------------- */
 
 static const struct field policy_port_fields[] = {
     { .name = "number", .type = FIELD_OPTIONAL_U32, .offset = 0 },

@@ -16,8 +16,7 @@ static const struct field destination_fields[] = {
 static const struct message destination_message =
     MESSAGE_WITH_PLACE(destination, destination_fields);
 
-/* --- match ---------------------------------------------------------------------------------------
- */
+/* --- match ------------------------------------------------------------------------------------ */
 
 static const struct field http_match_fields[] = {
     FIELD(http_match, name, "name", FIELD_STRING),
@@ -37,8 +36,7 @@ static const struct field http_match_fields[] = {
 };
 static const struct message http_match_message = MESSAGE_WITH_PLACE(http_match, http_match_fields);
 
-/* --- headers
- * ---------------------------------------------------------------------------------------- */
+/* --- headers ---------------------------------------------------------------------------------- */
 
 static const struct field header_operations_fields[] = {
     FIELD(header_operations, set, "set", FIELD_STRING_MAP),
@@ -71,8 +69,7 @@ static const struct field l4_route_destination_fields[] = {
 const struct message read_l4_route_destination_message =
     MESSAGE_WITH_PLACE(l4_route_destination, l4_route_destination_fields);
 
-/* --- actions
- * ------------------------------------------------------------------------------------------- */
+/* --- actions ---------------------------------------------------------------------------------- */
 
 static const struct enum_value derive_ports[] = {
     { "FROM_PROTOCOL_DEFAULT", DERIVE_PORT_FROM_PROTOCOL_DEFAULT },
@@ -141,8 +138,7 @@ static const struct field rewrite_fields[] = {
 };
 static const struct message rewrite_message = MESSAGE_WITH_PLACE(http_rewrite, rewrite_fields);
 
-/* --- resilience
- * ------------------------------------------------------------------------------------------ */
+/* --- resilience ------------------------------------------------------------------------------- */
 
 static const struct field retries_fields[] = {
     FIELD(http_retries, attempts, "attempts", FIELD_I32),
@@ -218,8 +214,7 @@ static const struct field cors_fields[] = {
 };
 static const struct message cors_message = MESSAGE_WITH_PLACE(cors_policy, cors_fields);
 
-/* --- the route
- * -------------------------------------------------------------------------------------------- */
+/* --- the route -------------------------------------------------------------------------------- */
 
 static const struct field http_route_fields[] = {
     FIELD(http_route, name, "name", FIELD_STRING),

@@ -12,8 +12,7 @@
 #define OBJECT_BLOCK_BYTES 2048u
 #define KIND_HINT_DISTANCE 3u
 
-/* --- kinds ---------------------------------------------------------------------------------------
- */
+/* --- kinds ------------------------------------------------------------------------------------ */
 
 typedef void (*read_fn)(struct reader *reader, const struct node *root, struct object_meta *object);
 
@@ -143,8 +142,7 @@ static void read_identity(const struct read_object_options *options, const struc
                                  STR_ARG(identity->namespace), STR_ARG(identity->name));
 }
 
-/* --- other people's kinds
- * --------------------------------------------------------------------------- */
+/* --- other people's kinds --------------------------------------------------------------------- */
 
 static void __attribute__((format(printf, 6, 7)))
 add_finding(const struct read_object_options *options, const struct node *node,
@@ -211,8 +209,7 @@ static void report_other_kind(const struct read_object_options *options, const s
     }
 }
 
-/* --- our kinds
- * -------------------------------------------------------------------------------------------- */
+/* --- our kinds -------------------------------------------------------------------------------- */
 
 static void read_creation_time(struct reader *reader, const struct node *node, void *out)
 {

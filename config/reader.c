@@ -13,8 +13,7 @@
 #define MAX_ONEOFS 4u
 #define HINT_DISTANCE 3u
 
-/* --- paths -------------------------------------------------------------------------------------
- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 static void __attribute__((format(printf, 2, 3)))
 extend_path(struct reader *reader, const char *format, ...)
@@ -166,8 +165,7 @@ static struct place find_place(const struct node *root, struct str path)
     return place;
 }
 
-/* --- findings
- * --------------------------------------------------------------------------------------- */
+/* --- findings --------------------------------------------------------------------------------- */
 
 static void __attribute__((format(printf, 4, 0)))
 add_finding(struct reader *reader, struct place place, enum finding_code code, const char *format,
@@ -240,8 +238,7 @@ static void fail_type(struct reader *reader, const struct node *node, const char
                    node_type_name(node));
 }
 
-/* --- scalars
- * ------------------------------------------------------------------------------------------ */
+/* --- scalars ---------------------------------------------------------------------------------- */
 
 bool reader_is_null(const struct node *node)
 {
@@ -394,8 +391,7 @@ static void read_enum(struct reader *reader, const struct node *node,
     *out = values[0].value;
 }
 
-/* --- lists and maps
- * --------------------------------------------------------------------------------------- */
+/* --- lists and maps --------------------------------------------------------------------------- */
 
 static bool check_sequence(struct reader *reader, const struct node *node)
 {
@@ -513,9 +509,7 @@ static void read_u32_map(struct reader *reader, const struct node *node, struct 
     }
 }
 
-/* --- messages
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 /* spec RL-30: the nearest name makes a typo a matter of seconds. */
 static void report_unknown_field(struct reader *reader, const struct node *key,
@@ -742,8 +736,7 @@ void reader_read_message(struct reader *reader, const struct node *node,
     }
 }
 
-/* --- string matches
- * --------------------------------------------------------------------------------------- */
+/* --- string matches --------------------------------------------------------------------------- */
 
 static void read_string_match(struct reader *reader, const struct node *node,
                               struct string_match *match)

@@ -29,8 +29,7 @@ struct reader {
     size_t path_len;
 };
 
-/* --- paths -------------------------------------------------------------------------------------
- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 /* Each returns what reader_leave() takes back. */
 size_t reader_enter(struct reader *reader, const char *field);
@@ -38,8 +37,7 @@ size_t reader_enter_item(struct reader *reader, const char *field, size_t index)
 size_t reader_enter_key(struct reader *reader, const char *field, struct str key);
 void reader_leave(struct reader *reader, size_t former);
 
-/* --- findings
- * --------------------------------------------------------------------------------------- */
+/* --- findings --------------------------------------------------------------------------------- */
 
 /* At a node, under the current path. An error makes the object bad. */
 void reader_fail_at(struct reader *reader, const struct node *node, enum finding_code code,
@@ -53,8 +51,7 @@ void reader_fail_item(struct reader *reader, const char *field, size_t index,
                       enum finding_code code, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* --- tables
- * ------------------------------------------------------------------------------------------- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 enum field_type {
     FIELD_STRING,          /* struct str */

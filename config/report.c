@@ -96,8 +96,7 @@ void report_add(struct report *report, enum finding_code code, const struct find
     va_end(args);
 }
 
-/* --- order -------------------------------------------------------------------------------------
- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 struct sort_entry {
     const struct finding *finding;
@@ -144,8 +143,7 @@ void report_sort(struct report *report)
     mem_free(sorted);
 }
 
-/* --- print
- * ---------------------------------------------------------------------------------------- */
+/* --- print ------------------------------------------------------------------------------------ */
 
 /* Names and values come from files: control bytes would reach the operator's terminal. */
 static void add_printable(struct text *text, struct str view)

@@ -53,8 +53,7 @@ const char *resource_set_kind_name(enum resource_kind kind)
     return names[kind];
 }
 
-/* --- the set
- * --------------------------------------------------------------------------------------- */
+/* --- the set ---------------------------------------------------------------------------------- */
 
 /* Takes over the caller's reference. */
 static void take_object(struct resource_set *set, struct object_meta *object)
@@ -145,8 +144,7 @@ const struct object_meta *resource_set_restore(struct resource_set *set,
     return NULL;
 }
 
-/* --- one document
- * ------------------------------------------------------------------------------------- */
+/* --- one document ----------------------------------------------------------------------------- */
 
 /* spec RL-4: the later one counts, and both places are told. */
 static void add_object(struct loader *loader, struct object_meta *object)
@@ -294,8 +292,7 @@ static void load_file(struct loader *loader, struct str path, struct text *bytes
     }
 }
 
-/* --- the last good version (spec RL-31)
- * ------------------------------------------------------------------ */
+/* --- the last good version (spec RL-31) ------------------------------------------------------- */
 
 static bool keep_object(struct loader *loader, struct object_meta *object)
 {
@@ -365,9 +362,7 @@ static void keep_damaged(struct loader *loader)
     map_cleanup(&damaged);
 }
 
-/* --- loads
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- loads ------------------------------------------------------------------------------------ */
 
 static void begin_load(struct loader *loader, const struct resource_load_options *options,
                        const struct resource_set *previous, struct report *report)

@@ -32,8 +32,7 @@ bool scalar_parse_bool(struct str text, bool *value)
     return false;
 }
 
-/* --- numbers -----------------------------------------------------------------------------------
- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 static int digit_value(char c)
 {
@@ -214,8 +213,7 @@ const char *scalar_type_name(enum scalar_type type)
     return "a value";
 }
 
-/* --- durations
- * ------------------------------------------------------------------------------------ */
+/* --- durations -------------------------------------------------------------------------------- */
 
 struct duration_unit {
     struct str name;
@@ -302,8 +300,7 @@ bool scalar_parse_duration(struct str text, struct optional_duration *value)
     return true;
 }
 
-/* --- times
- * ------------------------------------------------------------------------------------------ */
+/* --- times ------------------------------------------------------------------------------------ */
 
 static bool take_number(struct str text, size_t at, size_t digits, int64_t *value)
 {
@@ -375,8 +372,7 @@ bool scalar_parse_time(struct str text, int64_t *seconds)
     return true;
 }
 
-/* --- base64
- * ------------------------------------------------------------------------------------------- */
+/* --- base64 ----------------------------------------------------------------------------------- */
 
 static int base64_value(char c)
 {

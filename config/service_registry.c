@@ -4,7 +4,6 @@
 
 #include "gateway/base/map.h"
 
-
 #include <stdio.h>
 
 /* A Pod or WorkloadEntry that a workloadSelector may choose (SV-38). */
@@ -25,7 +24,7 @@ struct service_registry {
     struct map workloads; /* "ns/label=value" to struct registry_workloads */
 };
 
-/* --- Small questions --------------------------------------------------------------------------- */
+/* --- Small questions -------------------------------------------------------------------------- */
 
 bool service_registry_labels_fit(const struct str_pair_vec *wanted,
                                  const struct str_pair_vec *labels)
@@ -69,7 +68,7 @@ struct str service_registry_expand(struct arena *arena, struct str host, struct 
                         STR_ARG(domain));
 }
 
-/* --- Building ------------------------------------------------------------------------------------- */
+/* --- Building --------------------------------------------------------------------------------- */
 
 /* SV-3: Kubernetes before ServiceEntry, then age, then name. */
 static bool is_better(const struct registry_service *a, const struct registry_service *b)
@@ -104,9 +103,8 @@ static void add_service(struct service_registry *registry, const struct service 
 {
     struct registry_service *service = arena_new_object(registry->arena, struct registry_service);
 
-    service->host = arena_printf(registry->arena, "%.*s.%.*s.svc.%.*s",
-                                 STR_ARG(object->meta.name), STR_ARG(object->meta.namespace),
-                                 STR_ARG(domain));
+    service->host = arena_printf(registry->arena, "%.*s.%.*s.svc.%.*s", STR_ARG(object->meta.name),
+                                 STR_ARG(object->meta.namespace), STR_ARG(domain));
     service->meta = &object->meta;
     service->service = object;
     if (str_equals(object->type, STR("ExternalName"))) {
@@ -237,7 +235,7 @@ void service_registry_free(struct service_registry *registry)
     }
 }
 
-/* --- Asking ---------------------------------------------------------------------------------------- */
+/* --- Asking ----------------------------------------------------------------------------------- */
 
 const struct registry_service *service_registry_find(const struct service_registry *registry,
                                                      struct str host, struct str namespace,
@@ -274,14 +272,14 @@ const struct registry_port *service_registry_port(const struct registry_service 
     return NULL;
 }
 
-/* --- Endpoints of a Kubernetes Service ---------------------------------------------------------------- */
+/* --- Endpoints of a Kubernetes Service -------------------------------------------------------- */
 
 static const struct str_pair_vec *pod_labels_of(const struct service_registry *registry,
                                                 const struct slice_endpoint *endpoint,
                                                 struct str slice_namespace)
 {
-    struct str namespace = str_is_empty(endpoint->target_namespace) ? slice_namespace
-                                                                    : endpoint->target_namespace;
+    struct str namespace =
+        str_is_empty(endpoint->target_namespace) ? slice_namespace : endpoint->target_namespace;
     const struct object_meta *meta;
 
     if (!str_equals(endpoint->target_kind, STR("Pod"))) {
@@ -334,8 +332,9 @@ static void find_slice_endpoints(const struct service_registry *registry,
     struct map seen = { 0 };
     int len = snprintf(key, sizeof(key), "%.*s/%.*s", STR_ARG(service->meta->namespace),
                        STR_ARG(service->meta->name));
-    const struct registry_slices *slices =
-        len > 0 && (size_t)len < sizeof(key) ? map_get(&registry->slices, str_from_cstr(key)) : NULL;
+    const struct registry_slices *slices = len > 0 && (size_t)len < sizeof(key)
+                                               ? map_get(&registry->slices, str_from_cstr(key))
+                                               : NULL;
 
     for (size_t i = 0; slices != NULL && i < slices->count; i++) {
         const struct endpoint_slice *slice = slices->items[i];
@@ -356,7 +355,7 @@ static void find_slice_endpoints(const struct service_registry *registry,
     map_cleanup(&seen);
 }
 
-/* --- Endpoints of a ServiceEntry ------------------------------------------------------------------------- */
+/* --- Endpoints of a ServiceEntry -------------------------------------------------------------- */
 
 /* SV-37 */
 static uint32_t port_of_workload(const struct u32_pair_vec *ports, const struct registry_port *port)
@@ -431,8 +430,8 @@ static void find_entry_endpoints(const struct service_registry *registry,
         push_workload(&entry->endpoints.items[i], &entry->endpoints.items[i].labels, port, out);
     }
     /* SV-35: without endpoints the host itself is resolved. */
-    if (entry->endpoints.count == 0 && (entry->resolution == RESOLUTION_DNS ||
-                                        entry->resolution == RESOLUTION_DNS_ROUND_ROBIN)) {
+    if (entry->endpoints.count == 0 &&
+        (entry->resolution == RESOLUTION_DNS || entry->resolution == RESOLUTION_DNS_ROUND_ROBIN)) {
         struct workload host = { .address = service->host };
 
         push_workload(&host, NULL, port, out);

@@ -17,13 +17,13 @@ struct registry_port {
 struct registry_service {
     struct str host; /* FQDN */
     const struct object_meta *meta;
-    const struct service *service;     /* one of these two */
+    const struct service *service; /* one of these two */
     const struct service_entry *entry;
     struct str alias; /* ExternalName (SV-13); empty: none */
     struct {
         VEC_FIELDS(struct registry_port);
     } ports;
-    bool is_visible; /* from the gateway's namespace (SV-3, SV-39) */
+    bool is_visible;               /* from the gateway's namespace (SV-3, SV-39) */
     struct registry_service *next; /* of the same host, the better one first */
 };
 
@@ -31,7 +31,7 @@ struct registry_endpoint {
     struct str address; /* IP, unix address or, with DNS, a name */
     uint32_t port;
     uint32_t weight;
-    bool is_healthy; /* SV-22 */
+    bool is_healthy;                   /* SV-22 */
     const struct str_pair_vec *labels; /* NULL: not known (SV-24) */
 };
 VEC_STRUCT(registry_endpoints, struct registry_endpoint);

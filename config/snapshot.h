@@ -11,10 +11,10 @@
 
 /* One TLS-terminating HTTP server of a Gateway. */
 struct tls_server {
-    struct str name;       /* route table name (GW-33) */
-    struct str gateway;    /* "ns/name" */
-    struct str_vec hosts;  /* stripped, lower-cased, without the dropped duplicates */
-    struct str credential; /* name of the secret, or "file:..." */
+    struct str name;             /* route table name (GW-33) */
+    struct str gateway;          /* "ns/name" */
+    struct str_vec hosts;        /* stripped, lower-cased, without the dropped duplicates */
+    struct str credential;       /* name of the secret, or "file:..." */
     struct tls_context *context; /* NULL: its secret is not there or bad; handshakes get an alert */
     struct route_table *routes;
     struct str file;
@@ -22,8 +22,8 @@ struct tls_server {
 };
 
 struct snapshot_listener {
-    struct str key;     /* "0.0.0.0:443": equal keys are one socket across reloads */
-    struct str name;    /* "0.0.0.0_443" as Envoy names it */
+    struct str key;  /* "0.0.0.0:443": equal keys are one socket across reloads */
+    struct str name; /* "0.0.0.0_443" as Envoy names it */
     uint32_t gateway_port;
     struct address address; /* as asked for: port by the port map, 0 = the kernel picks */
     bool is_tls;
@@ -42,8 +42,12 @@ struct snapshot {
     struct cluster_config **clusters;
     size_t cluster_count;
     /* Owned outside the arena. */
-    struct { VEC_FIELDS(struct pattern *); } patterns;
-    struct { VEC_FIELDS(struct route_table *); } tables;
+    struct {
+        VEC_FIELDS(struct pattern *);
+    } patterns;
+    struct {
+        VEC_FIELDS(struct route_table *);
+    } tables;
     uint32_t ref_count; /* atomic */
 };
 

@@ -13,7 +13,7 @@ struct validation {
     struct service_registry *registry;
 };
 
-/* --- Gateways ------------------------------------------------------------------------------------ */
+/* --- Gateways --------------------------------------------------------------------------------- */
 
 static void check_gateway(const struct validation *validation, const struct gateway *gateway)
 {
@@ -25,7 +25,7 @@ static void check_gateway(const struct validation *validation, const struct gate
     }
 }
 
-/* --- VirtualServices -------------------------------------------------------------------------------- */
+/* --- VirtualServices -------------------------------------------------------------------------- */
 
 static void check_gateway_reference(const struct validation *validation,
                                     const struct virtual_service *service, size_t index,
@@ -133,16 +133,17 @@ static void check_virtual_service(struct validation *validation,
     not_honoured_virtual_service(validation->report, service);
 }
 
-/* --- DestinationRules ---------------------------------------------------------------------------------- */
+/* --- DestinationRules ------------------------------------------------------------------------- */
 
 /* DR-4 */
 static void check_destination_rule(const struct validation *validation,
                                    const struct destination_rule *rule)
 {
-    struct finding_at at = { .object = &rule->meta, .place = rule->host_place,
+    struct finding_at at = { .object = &rule->meta,
+                             .place = rule->host_place,
                              .field = "spec.host" };
-    struct str host = service_registry_expand(validation->scratch, rule->host,
-                                              rule->meta.namespace, validation->options->domain);
+    struct str host = service_registry_expand(validation->scratch, rule->host, rule->meta.namespace,
+                                              validation->options->domain);
     const struct registry_service *service =
         service_registry_find(validation->registry, host, rule->meta.namespace, NULL);
     bool is_wildcard = host.len > 0 && host.ptr[0] == '*';
@@ -160,12 +161,13 @@ static void check_destination_rule(const struct validation *validation,
     not_honoured_destination_rule(validation->report, rule);
 }
 
-/* --- ServiceEntries -------------------------------------------------------------------------------------- */
+/* --- ServiceEntries --------------------------------------------------------------------------- */
 
 static void check_service_entry(const struct validation *validation,
                                 const struct service_entry *entry)
 {
-    struct finding_at at = { .object = &entry->meta, .place = entry->place,
+    struct finding_at at = { .object = &entry->meta,
+                             .place = entry->place,
                              .field = "spec.resolution" };
 
     if (entry->resolution == RESOLUTION_NONE) { /* SV-33 */

@@ -148,8 +148,7 @@ const char *value_duration_problem(const struct optional_duration *duration)
     return NULL;
 }
 
-/* --- labels ------------------------------------------------------------------------------------
- */
+/* --- labels ----------------------------------------------------------------------------------- */
 
 static bool is_qualified(struct str text)
 {
@@ -182,8 +181,7 @@ bool value_is_label_value(struct str text)
     return text.len == 0 || is_qualified(text);
 }
 
-/* --- headers
- * -------------------------------------------------------------------------------------- */
+/* --- headers ---------------------------------------------------------------------------------- */
 
 bool value_is_header_name(struct str text)
 {

@@ -73,7 +73,7 @@ static struct cursor cursor_vector(struct cursor *cursor, size_t width)
     return cursor_take(cursor, len);
 }
 
-/* --- Extensions ---------------------------------------------------------------------------------- */
+/* --- Extensions ------------------------------------------------------------------------------- */
 
 /* RFC 6066 3: one host name, no more. An IP address is not allowed there but is sent; it is then a
  * name like any other and simply matches nothing. */
@@ -266,7 +266,7 @@ static bool hello_read_extensions(struct cursor extensions, struct client_hello 
     return !extensions.is_bad;
 }
 
-/* --- The message ---------------------------------------------------------------------------------- */
+/* --- The message ------------------------------------------------------------------------------ */
 
 static void hello_judge_keys(const struct hello_keys *keys, struct client_hello *hello)
 {

@@ -39,7 +39,7 @@ struct tls_context_cache {
 /* Protocols of a terminating server, the preferred one first (TL-70). */
 static const char *const context_alpn[] = { "http/1.1" };
 
-/* --- The SSL_CTX ------------------------------------------------------------------------------------- */
+/* --- The SSL_CTX ------------------------------------------------------------------------------ */
 
 static uint16_t context_wire_version(enum tls_version version)
 {
@@ -160,7 +160,7 @@ SSL_CTX *tls_context_ssl_ctx(struct tls_context *context, struct err *err)
     return ssl_ctx;
 }
 
-/* --- The cache ---------------------------------------------------------------------------------------- */
+/* --- The cache -------------------------------------------------------------------------------- */
 
 struct tls_context_cache *tls_context_cache_new(struct ticket_keys *keys)
 {

@@ -96,7 +96,7 @@ const char *tls_version_name(enum tls_version version)
     return "auto";
 }
 
-/* --- What the library has --------------------------------------------------------------------------- */
+/* --- What the library has --------------------------------------------------------------------- */
 
 /* The strict call: unknown names, blanks and commas are refused (TL-54). */
 static bool policy_library_takes(SSL_CTX *scratch, const char *list)
@@ -165,7 +165,7 @@ static const char *policy_accepted_suites(void)
     return policy_accepted;
 }
 
-/* --- cipherSuites (spec 3.5) -------------------------------------------------------------------------- */
+/* --- cipherSuites (spec 3.5) ------------------------------------------------------------------ */
 
 static bool policy_is_tls13_suite(struct str name)
 {
@@ -350,7 +350,7 @@ static void policy_compile_ciphers(struct policy_compiler *compiler,
     }
 }
 
-/* --- ecdhCurves (spec 3.6) ---------------------------------------------------------------------------- */
+/* --- ecdhCurves (spec 3.6) -------------------------------------------------------------------- */
 
 static bool policy_has_curve(SSL_CTX *scratch, struct str name)
 {
@@ -422,7 +422,7 @@ static void policy_compile_curves(struct policy_compiler *compiler,
     policy->curve_list = policy_join(compiler);
 }
 
-/* --- Versions (spec 3.4) ------------------------------------------------------------------------------- */
+/* --- Versions (spec 3.4) ---------------------------------------------------------------------- */
 
 static void policy_compile_versions(struct policy_compiler *compiler,
                                     const struct tls_policy_request *request,

@@ -65,7 +65,7 @@ static void secret_warn(struct secret_parser *parser, const char *format, ...)
     vec_push_in_arena(parser->warning_arena, parser->warnings, text);
 }
 
-/* --- Choosing among the keys of a Secret ------------------------------------------------------------ */
+/* --- Choosing among the keys of a Secret ------------------------------------------------------ */
 
 const char *const secret_part_keys[] = {
     "cert",
@@ -124,7 +124,7 @@ void secret_source_from_parts(struct secret_source *source, const struct secret_
     source->ocsp_staple_der = secret_find_part(parts, count, "tls.ocsp-staple");
 }
 
-/* --- The pair --------------------------------------------------------------------------------------- */
+/* --- The pair --------------------------------------------------------------------------------- */
 
 static bool secret_read_key(struct secret_parser *parser, struct err *err)
 {
@@ -324,7 +324,7 @@ static void secret_read_staple(struct secret_parser *parser)
     parser->secret->ocsp_staple = arena_copy_str(parser->secret->arena, der);
 }
 
-/* --- Into library objects ----------------------------------------------------------------------------- */
+/* --- Into library objects --------------------------------------------------------------------- */
 
 static CRYPTO_BUFFER_POOL *secret_pool;
 static pthread_once_t secret_pool_once = PTHREAD_ONCE_INIT;
@@ -507,7 +507,7 @@ struct secret *secret_parse(const struct secret_source *source, int64_t wall_s,
     return secret;
 }
 
-/* --- Accessors --------------------------------------------------------------------------------------- */
+/* --- Accessors -------------------------------------------------------------------------------- */
 
 struct secret *secret_ref(struct secret *secret)
 {

@@ -76,7 +76,7 @@ void secret_slot_set_origin(struct secret_slot *slot, struct str origin)
     }
 }
 
-/* --- A new version ---------------------------------------------------------------------------------- */
+/* --- A new version ---------------------------------------------------------------------------- */
 
 static void slot_hash_part(SHA256_CTX *hash, struct str part)
 {
@@ -218,7 +218,7 @@ void secret_slot_fail(struct secret_slot *slot, const char *format, ...)
                                         : "the names that use it cannot be served");
 }
 
-/* --- State ------------------------------------------------------------------------------------------- */
+/* --- State ------------------------------------------------------------------------------------ */
 
 static enum secret_state slot_judge(const struct secret_slot *slot, int64_t wall_s)
 {

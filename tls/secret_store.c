@@ -100,7 +100,7 @@ void secret_store_free(struct secret_store *store)
     mem_free(store);
 }
 
-/* --- Slots -------------------------------------------------------------------------------------------- */
+/* --- Slots ------------------------------------------------------------------------------------ */
 
 /* The gateway's own namespace is the empty one here, however it was spelled. */
 static struct str store_fold_namespace(const struct secret_store *store, struct str namespace_)
@@ -165,7 +165,7 @@ static bool store_claim_slot(const struct secret_store *store, struct secret_slo
     return true;
 }
 
-/* --- Directories -------------------------------------------------------------------------------------- */
+/* --- Directories ------------------------------------------------------------------------------ */
 
 void secret_store_add_directory(struct secret_store *store, const char *path)
 {
@@ -282,7 +282,7 @@ static void store_on_top(struct secret_store *store, struct str parent_name, str
     }
 }
 
-/* --- Files -------------------------------------------------------------------------------------------- */
+/* --- Files ------------------------------------------------------------------------------------ */
 
 static void store_set_path(char **slot_path, struct str path)
 {
@@ -364,7 +364,7 @@ void secret_store_watched_paths(const struct secret_store *store, struct str_vec
     }
 }
 
-/* --- Documents ---------------------------------------------------------------------------------------- */
+/* --- Documents -------------------------------------------------------------------------------- */
 
 void secret_store_begin_documents(struct secret_store *store)
 {
@@ -410,7 +410,7 @@ static void store_load_documents(struct secret_store *store, int64_t wall_s)
     store_drop_documents(store);
 }
 
-/* --- The load ------------------------------------------------------------------------------------------ */
+/* --- The load --------------------------------------------------------------------------------- */
 
 static bool store_forgets(const struct secret_slot *slot)
 {
@@ -496,7 +496,7 @@ bool secret_store_load(struct secret_store *store, int64_t wall_s)
     return has_changed;
 }
 
-/* --- Looking up ---------------------------------------------------------------------------------------- */
+/* --- Looking up ------------------------------------------------------------------------------- */
 
 const struct secret_entry *secret_store_find_entry(const struct secret_store *store,
                                                    struct str namespace_, struct str name)

@@ -50,7 +50,7 @@ struct transport_tls {
     struct tls_session_facts facts;
 };
 
-/* --- The BIO ----------------------------------------------------------------------------------------- */
+/* --- The BIO ---------------------------------------------------------------------------------- */
 
 static int tls_bio_read(BIO *bio, char *out, int len)
 {
@@ -115,7 +115,7 @@ static BIO *tls_new_bio(struct transport_tls *tls)
     return bio;
 }
 
-/* --- Handshake and failure ---------------------------------------------------------------------------- */
+/* --- Handshake and failure -------------------------------------------------------------------- */
 
 /* What open() shall return: a failed handshake is its owner's to end, who may linger so that the alert
  * is read; anything later kills the transport. */
@@ -182,7 +182,7 @@ static bool tls_shake_hands(struct transport_tls *tls)
     return true;
 }
 
-/* --- Reading ------------------------------------------------------------------------------------------- */
+/* --- Reading ---------------------------------------------------------------------------------- */
 
 static void tls_keep_input(struct transport_tls *tls)
 {
@@ -290,7 +290,7 @@ static bool tls_open_end(void *filter)
     return tls->is_read_ended;
 }
 
-/* --- Writing -------------------------------------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 /* How much the next record may hold: small at the start, so that the peer can use the first segment
  * without waiting for the second; large in bulk, where each record costs. */
@@ -365,7 +365,7 @@ static const struct transport_filter_ops transport_tls_ops = {
     .free = tls_free,
 };
 
-/* --- For the owner --------------------------------------------------------------------------------------- */
+/* --- For the owner ---------------------------------------------------------------------------- */
 
 struct transport_tls *transport_tls_accept(struct transport *transport, struct tls_context *context,
                                            const struct transport_tls_events *events, void *owner,

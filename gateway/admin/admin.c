@@ -56,7 +56,7 @@ static void admin_help(struct admin *admin, const struct page_request *request,
     }
 }
 
-/* --- Who may ask ------------------------------------------------------------------------------------------- */
+/* --- Who may ask ------------------------------------------------------------------------------ */
 
 static bool admin_is_loopback_host(struct str host)
 {
@@ -125,7 +125,7 @@ static bool admin_may(const struct admin_row *row, const struct page_request *re
     return true;
 }
 
-/* --- Dispatch ------------------------------------------------------------------------------------------------ */
+/* --- Dispatch --------------------------------------------------------------------------------- */
 
 struct admin *admin_new(const struct admin_view *view, const struct admin_actions *actions)
 {

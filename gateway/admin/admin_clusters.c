@@ -78,7 +78,7 @@ static struct worker_report_endpoint admin_clusters_sum(const struct admin_clust
     return sum;
 }
 
-/* --- Text ------------------------------------------------------------------------------------------------------ */
+/* --- Text ------------------------------------------------------------------------------------- */
 
 static void admin_clusters_write_endpoint(struct text *out, struct str name,
                                           const struct worker_report_endpoint *endpoint)
@@ -105,7 +105,7 @@ static void admin_clusters_write_endpoint(struct text *out, struct str name,
                 endpoint->is_healthy ? "healthy" : "/failed_eds_health");
 }
 
-/* --- JSON ------------------------------------------------------------------------------------------------------ */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static void admin_clusters_put_stat(struct json *json, const char *name, const char *type,
                                     uint64_t value)
@@ -151,7 +151,7 @@ static void admin_clusters_put_endpoint(struct json *json,
     json_close_object(json);
 }
 
-/* --- Both ------------------------------------------------------------------------------------------------------ */
+/* --- Both ------------------------------------------------------------------------------------- */
 
 static void admin_clusters_write_one(struct json *json, struct text *text, struct str name,
                                      const struct worker_report_endpoint *endpoint)

@@ -7,7 +7,7 @@
 
 VEC_STRUCT(admin_virtual_hosts, const struct virtual_host *);
 
-/* --- Conditions ------------------------------------------------------------------------------------------------ */
+/* --- Conditions ------------------------------------------------------------------------------- */
 
 static void admin_dump_routes_put_regex(struct json *json, const char *key, struct str regex)
 {
@@ -96,7 +96,7 @@ static void admin_dump_routes_put_match(struct json *json,
     json_close_object(json);
 }
 
-/* --- Actions --------------------------------------------------------------------------------------------------- */
+/* --- Actions ---------------------------------------------------------------------------------- */
 
 static void admin_dump_routes_put_forward(struct json *json, const struct route *route)
 {
@@ -234,7 +234,7 @@ static void admin_dump_routes_put_route(struct json *json, const struct route *r
     json_close_object(json);
 }
 
-/* --- Tables ---------------------------------------------------------------------------------------------------- */
+/* --- Tables ----------------------------------------------------------------------------------- */
 
 static int admin_dump_routes_compare(const void *a, const void *b)
 {

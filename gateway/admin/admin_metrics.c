@@ -44,9 +44,7 @@ void admin_metrics_prometheus(struct admin *admin, const struct page_request *re
     metrics_write_prometheus(&reply->body);
 }
 
-/* --- /stats
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- /stats ----------------------------------------------------------------------------------- */
 
 struct admin_stat {
     const char *name;

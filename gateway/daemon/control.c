@@ -58,7 +58,7 @@ struct control {
     bool is_termination_seen;
 };
 
-/* --- What the outside is told ------------------------------------------------------------------------------ */
+/* --- What the outside is told ----------------------------------------------------------------- */
 
 static void control_show(struct control *control)
 {
@@ -125,7 +125,7 @@ static void control_tell_manager(struct control *control)
     control->is_reload_told = false;
 }
 
-/* --- Reload's news ---------------------------------------------------------------------------------------------- */
+/* --- Reload's news ---------------------------------------------------------------------------- */
 
 static void control_on_reload_begin(void *owner)
 {
@@ -167,7 +167,7 @@ static const struct reload_owner CONTROL_RELOAD_OWNER = {
     .on_kept = control_on_reload_kept,
 };
 
-/* --- Leaving ------------------------------------------------------------------------------------------------------ */
+/* --- Leaving ---------------------------------------------------------------------------------- */
 
 static void control_drain(struct control *control, enum drain_kind kind)
 {
@@ -233,7 +233,7 @@ static bool control_watch_signals(struct control *control, struct err *err)
     return true;
 }
 
-/* --- Pages ---------------------------------------------------------------------------------------------------------- */
+/* --- Pages ------------------------------------------------------------------------------------ */
 
 static bool control_page_reload(void *owner, struct text *outcome)
 {
@@ -319,7 +319,7 @@ static bool control_start_pages(struct control *control, const struct admin_acti
                               admin_on_metrics_page, err);
 }
 
-/* --- Timers ----------------------------------------------------------------------------------------------------------- */
+/* --- Timers ----------------------------------------------------------------------------------- */
 
 static void control_on_rotation(void *arg)
 {
@@ -348,7 +348,7 @@ static void control_start_timers(struct control *control)
     }
 }
 
-/* --- Start and end ------------------------------------------------------------------------------------------------------ */
+/* --- Start and end ---------------------------------------------------------------------------- */
 
 static bool control_start_logs(struct control *control, struct err *err)
 {

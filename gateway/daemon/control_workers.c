@@ -16,7 +16,7 @@ enum {
     CONTROL_WORKERS_WANTED_MS = 60000,
 };
 
-/* --- Reports ------------------------------------------------------------------------------------------------ */
+/* --- Reports ---------------------------------------------------------------------------------- */
 
 static void control_workers_on_report(void *owner, struct worker *worker,
                                       struct worker_report *report)
@@ -61,7 +61,7 @@ void control_workers_refresh(struct control_workers *workers)
     control_workers_collect(workers);
 }
 
-/* --- What all workers share ------------------------------------------------------------------------------------ */
+/* --- What all workers share ------------------------------------------------------------------- */
 
 static struct str control_workers_label(const struct options *options, const char *name)
 {
@@ -132,7 +132,7 @@ static void control_workers_set_options(struct control_workers *workers,
     shared->owner = release_owner;
 }
 
-/* --- Threads ------------------------------------------------------------------------------------------------------ */
+/* --- Threads ---------------------------------------------------------------------------------- */
 
 bool control_workers_start(struct control_workers *workers, struct loop *loop,
                            const struct options *options, struct access_log *access_log,

@@ -166,7 +166,7 @@ const char *options_help(enum verb verb)
     return HELP_OVERVIEW;
 }
 
-/* --- Defaults ------------------------------------------------------------------------------------------ */
+/* --- Defaults --------------------------------------------------------------------------------- */
 
 static struct options_endpoint options_default_endpoint(const char *text)
 {
@@ -201,7 +201,7 @@ static void options_set_defaults(struct options *options)
     options->path_normalization = PATH_NORMALIZATION_BASE;
 }
 
-/* --- One value ------------------------------------------------------------------------------------------- */
+/* --- One value -------------------------------------------------------------------------------- */
 
 static bool options_check_range(const struct option *option, uint32_t value, struct err *err)
 {
@@ -326,7 +326,7 @@ static bool options_takes_value(const struct option *option)
            option->kind != OPTION_VERSION;
 }
 
-/* --- The command line --------------------------------------------------------------------------------------- */
+/* --- The command line ------------------------------------------------------------------------- */
 
 static const struct option *options_find_long(struct str name, enum verb verb)
 {
@@ -531,7 +531,7 @@ static bool options_read_words(struct options *options, struct options_words *wo
     return true;
 }
 
-/* --- The environment ------------------------------------------------------------------------------------------ */
+/* --- The environment -------------------------------------------------------------------------- */
 
 static void options_variable_name(const struct option *option, char *out, size_t size)
 {
@@ -587,7 +587,7 @@ static bool options_read_environment(struct options *options, const struct optio
     return true;
 }
 
-/* --- The whole ------------------------------------------------------------------------------------------------ */
+/* --- The whole -------------------------------------------------------------------------------- */
 
 bool options_parse(struct options *options, int argc, char **argv,
                    const char *(*environment)(const char *name), struct err *err)

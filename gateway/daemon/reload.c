@@ -68,7 +68,7 @@ struct reload_attempt {
     struct bindings_change change;
 };
 
-/* --- Life ------------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 struct reload *reload_new(struct loop *loop, const struct options *options,
                           struct metrics_shard *shard, const struct reload_owner *owner_ops,
@@ -138,7 +138,7 @@ void reload_free(struct reload *reload)
     mem_free(reload);
 }
 
-/* --- Snapshots that come back ------------------------------------------------------------------------------ */
+/* --- Snapshots that come back ----------------------------------------------------------------- */
 
 static void reload_on_released(void *arg)
 {
@@ -157,7 +157,7 @@ void reload_release_snapshot(void *owner, struct snapshot *snapshot)
     }
 }
 
-/* --- Telling ------------------------------------------------------------------------------------------------ */
+/* --- Telling ---------------------------------------------------------------------------------- */
 
 static const char *reload_result_name(enum reload_result result)
 {
@@ -234,7 +234,7 @@ void reload_show(const struct reload *reload, struct admin_view *view)
     view->listeners = &reload->bindings;
 }
 
-/* --- An attempt: files and secrets to a bound snapshot ----------------------------------------------------------- */
+/* --- An attempt: files and secrets to a bound snapshot ---------------------------------------- */
 
 static void reload_attempt_cleanup(struct reload_attempt *attempt)
 {
@@ -309,7 +309,7 @@ static size_t reload_error_count(const struct reload_attempt *attempt)
            attempt->compile_report.counts[SEVERITY_ERROR];
 }
 
-/* --- Publishing --------------------------------------------------------------------------------------------------- */
+/* --- Publishing ------------------------------------------------------------------------------- */
 
 static void reload_on_queued(void *arg)
 {
@@ -382,7 +382,7 @@ static void reload_publish(struct reload *reload, struct reload_attempt *attempt
     mem_free(sockets);
 }
 
-/* --- Triggers ------------------------------------------------------------------------------------------------------- */
+/* --- Triggers --------------------------------------------------------------------------------- */
 
 static void reload_on_files(void *owner, bool is_rescan)
 {

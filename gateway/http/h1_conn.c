@@ -22,8 +22,7 @@ static struct h1_conn *h1_conn_of(struct conn *conn)
     return (struct h1_conn *)conn;
 }
 
-/* --- Life
- * ------------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 static void h1_conn_free(void *memory)
 {
@@ -118,8 +117,7 @@ static void h1_conn_on_later(void *arg)
     }
 }
 
-/* --- Deadlines
- * ---------------------------------------------------------------------------------------- */
+/* --- Deadlines -------------------------------------------------------------------------------- */
 
 /* 0 ms: no deadline. */
 static void h1_conn_set_deadline(struct h1_conn *h1, enum h1_deadline deadline, uint32_t delay_ms)
@@ -164,8 +162,7 @@ void h1_conn_watch_body(struct h1_conn *h1)
     }
 }
 
-/* --- Refusals: answers the connection gives by itself
- * --------------------------------------------------- */
+/* --- Refusals: answers the connection gives by itself ----------------------------------------- */
 
 static struct str h1_conn_refusal_text(const struct refusal *refusal)
 {
@@ -187,9 +184,9 @@ static size_t h1_conn_write_refusal(struct h1_conn *h1, const struct refusal *re
 {
     struct str text = h1_conn_refusal_text(refusal);
     /* RFC 9110 15.5.22: 426 names the protocol that would do. */
-    const char *connection = refusal->status == 426
-                                 ? "upgrade: HTTP/1.1\r\nconnection: close, upgrade\r\n"
-                                 : "connection: close\r\n";
+    const char *connection =
+        refusal->status == 426 ? "connection: close\r\nconnection: upgrade\r\nupgrade: HTTP/1.1\r\n"
+                               : "connection: close\r\n";
     struct str head = arena_printf(
         h1->arena,
         "HTTP/1.1 %u %.*s\r\ndate: %s\r\nserver: istio-envoy\r\n%scontent-length: %zu\r\n%s\r\n",
@@ -250,8 +247,7 @@ static void h1_conn_refuse_body(struct h1_conn *h1, struct refusal refusal, enum
     h1_conn_break(h1, H1_PART_LINGER, end, refusal.detail);
 }
 
-/* --- Receiving: heads
- * ------------------------------------------------------------------------------------ */
+/* --- Receiving: heads ------------------------------------------------------------------------- */
 
 /* Ready for the next head. */
 static void h1_conn_start_head(struct h1_conn *h1)
@@ -361,6 +357,12 @@ static bool h1_conn_receive_response(struct h1_conn *h1, const unsigned char *by
         h1_conn_break(h1, H1_PART_NOW, LEG_END_PROTOCOL, "http1.unsolicited_response");
         return false;
     }
+    /* In the turn that opened the leg the kernel had these bytes before it had the request: they were
+     * lying on an idle connection. To the exchange that is one closed under it. */
+    if (h1->leg_opened_us == now_mono_us()) {
+        h1_conn_break(h1, H1_PART_RESET, LEG_END_PEER_CLOSED, "http1.unsolicited_response");
+        return false;
+    }
     h1_conn_prepare_parser(h1);
     switch (h1_head_parse(&h1->parser, bytes, len, h1->head, taken)) {
     case H1_MORE:
@@ -389,8 +391,7 @@ static bool h1_conn_receive_response(struct h1_conn *h1, const unsigned char *by
     return !h1->is_paused;
 }
 
-/* --- Receiving: bodies
- * ------------------------------------------------------------------------------------- */
+/* --- Receiving: bodies ------------------------------------------------------------------------ */
 
 /* A body of known length ends with its last byte: no further one comes that could tell. */
 static bool h1_conn_body_is_whole(const struct h1_conn *h1)
@@ -508,8 +509,7 @@ static size_t h1_conn_on_data(void *owner, const unsigned char *bytes, size_t le
     return taken;
 }
 
-/* --- Between messages
- * ------------------------------------------------------------------------------------- */
+/* --- Between messages ------------------------------------------------------------------------- */
 
 void h1_conn_leg_is_over(struct h1_conn *h1)
 {
@@ -549,8 +549,7 @@ void h1_conn_drain_body(struct h1_conn *h1)
     transport_resume_read(h1->conn.transport, TRANSPORT_PAUSE_LEG);
 }
 
-/* --- The transport's other events
- * -------------------------------------------------------------------------- */
+/* --- The transport's other events ------------------------------------------------------------- */
 
 /* FIN behind a complete request. Most who send it are gone; some only have no more to say and wait
  * for their answer. So the exchange goes on while the answer makes progress. */
@@ -698,8 +697,7 @@ static void h1_conn_on_deadline(void *arg)
     }
 }
 
-/* --- What the owner asks
- * ------------------------------------------------------------------------------------ */
+/* --- What the owner asks ---------------------------------------------------------------------- */
 
 static struct leg *h1_conn_open_leg(struct conn *conn, const struct leg_handler *handler,
                                     void *owner)
@@ -712,6 +710,7 @@ static struct leg *h1_conn_open_leg(struct conn *conn, const struct leg_handler 
     h1_conn_set_deadline(h1, H1_DEADLINE_NONE, 0);
     h1_conn_prepare_parser(h1);
     h1_leg_open(h1);
+    h1->leg_opened_us = now_mono_us();
     h1->leg.handler = handler;
     h1->leg.owner = owner;
     return &h1->leg;

@@ -59,9 +59,7 @@ static void h1_leg_finish(struct h1_conn *h1, const struct headers *trailers)
     h1->send = H1_SEND_DONE;
 }
 
-/* --- Heads
- * -----------------------------------------------------------------------------------------------
- */
+/* --- Heads ------------------------------------------------------------------------------------ */
 
 static void h1_leg_start_body(struct h1_conn *h1, const struct head *head, bool is_end)
 {
@@ -127,8 +125,7 @@ static void h1_leg_send_head(struct leg *leg, const struct head *head, bool is_e
     }
 }
 
-/* --- Bodies
- * ---------------------------------------------------------------------------------------------- */
+/* --- Bodies ----------------------------------------------------------------------------------- */
 
 static void h1_leg_send_body(struct leg *leg, const unsigned char *bytes, size_t len)
 {
@@ -162,8 +159,7 @@ static void h1_leg_send_end(struct leg *leg, const struct headers *trailers)
     }
 }
 
-/* --- Flow, end
- * ---------------------------------------------------------------------------------------------- */
+/* --- Flow, end -------------------------------------------------------------------------------- */
 
 static void h1_leg_abort(struct leg *leg)
 {

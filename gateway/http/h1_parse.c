@@ -14,8 +14,7 @@ enum { H1_FIRST_FIELDS = 24, H1_VERSION_BYTES = 8 };
 
 static const char codec_error[] = "http1.codec_error"; /* spec LR-11 */
 
-/* --- Heads
- * ---------------------------------------------------------------------------------------- */
+/* --- Heads ------------------------------------------------------------------------------------ */
 
 void h1_head_init(struct h1_head_parser *parser, enum h1_kind kind, size_t max_bytes,
                   size_t max_fields, struct arena *arena)
@@ -333,8 +332,7 @@ bool h1_head_is_untouched(const struct h1_head_parser *parser, size_t len)
     return len <= parser->start;
 }
 
-/* --- Bodies
- * --------------------------------------------------------------------------------------- */
+/* --- Bodies ----------------------------------------------------------------------------------- */
 
 /*  CHUNK_SIZE_FIRST ─▶ CHUNK_SIZE ─▶ (EXT_… ─▶) CHUNK_SIZE_LF ─▶ CHUNK_BYTES ─▶ CHUNK_CR ─▶
  * CHUNK_LF ▲                                          │ size 0                                  │

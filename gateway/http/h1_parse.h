@@ -58,8 +58,7 @@ bool h1_head_partial(const struct h1_head_parser *parser, const unsigned char *b
 /* No byte of a message yet; empty lines before a request do not count. */
 bool h1_head_is_untouched(const struct h1_head_parser *parser, size_t len);
 
-/* --- Bodies --------------------------------------------------------------------------------------
- */
+/* --- Bodies ----------------------------------------------------------------------------------- */
 
 enum h1_body_event {
     H1_BODY_MORE, /* all was taken that can be */

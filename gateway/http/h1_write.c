@@ -8,8 +8,7 @@
 
 enum { MAX_DECIMAL_DIGITS = 20 };
 
-/* --- A piece of memory that is filled ------------------------------------------------------------
- */
+/* --- A piece of memory that is filled --------------------------------------------------------- */
 
 struct out {
     char *ptr;
@@ -48,8 +47,7 @@ static struct str out_view(const struct out *out)
     return str_from(out->ptr, out->len);
 }
 
-/* --- Fields
- * ------------------------------------------------------------------------------------------ */
+/* --- Fields ----------------------------------------------------------------------------------- */
 
 /* Fields that this file writes itself, or that end at this hop. */
 static bool h1_write_owns_field(enum header_id id)
@@ -129,8 +127,7 @@ static void h1_write_framing(struct out *out, const struct head *head, enum body
     }
 }
 
-/* --- Requests
- * ---------------------------------------------------------------------------------------- */
+/* --- Requests --------------------------------------------------------------------------------- */
 
 enum body_framing h1_write_framing_of_request(const struct head *head, bool is_end)
 {
@@ -215,8 +212,7 @@ struct str h1_write_request(const struct head *head, enum body_framing framing, 
     return out_view(&out);
 }
 
-/* --- Responses
- * --------------------------------------------------------------------------------------- */
+/* --- Responses -------------------------------------------------------------------------------- */
 
 enum body_framing h1_write_framing_of_response(const struct head *head, enum http_method method,
                                                bool is_end)
@@ -267,8 +263,7 @@ struct str h1_write_response(const struct head *head, enum http_method method,
     return out_view(&out);
 }
 
-/* --- Chunks
- * ------------------------------------------------------------------------------------------ */
+/* --- Chunks ----------------------------------------------------------------------------------- */
 
 size_t h1_write_chunk_line(char out[H1_CHUNK_LINE_BYTES], uint64_t len)
 {

@@ -106,8 +106,7 @@ bool target_parse(struct head *head)
     return target_parse_absolute(head, target);
 }
 
-/* --- Path normalisation -------------------------------------------------------------------------
- */
+/* --- Path normalisation ----------------------------------------------------------------------- */
 
 static int target_hex_value(char c)
 {
@@ -303,8 +302,7 @@ bool target_normalize_path(struct str path, enum path_normalization mode, struct
     return true;
 }
 
-/* --- Query and authority
- * -------------------------------------------------------------------------- */
+/* --- Query and authority ---------------------------------------------------------------------- */
 
 bool target_query_get(struct str query, struct str name, struct str *value)
 {

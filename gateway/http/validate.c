@@ -66,8 +66,7 @@ bool validate_is_field_value(struct str text)
     return true;
 }
 
-/* --- Authority
- * -------------------------------------------------------------------------------------- */
+/* --- Authority -------------------------------------------------------------------------------- */
 
 static bool validate_ipv6_literal(struct str host)
 {
@@ -128,8 +127,7 @@ static struct str validate_without_default_port(struct str authority, struct str
     return str_equals(port, usual) ? target_authority_host(authority) : authority;
 }
 
-/* --- Both roles
- * -------------------------------------------------------------------------------------- */
+/* --- Both roles ------------------------------------------------------------------------------- */
 
 static bool refuse(struct refusal *refusal, unsigned status, const char *detail)
 {
@@ -287,8 +285,7 @@ static bool validate_framing(struct head *head, const struct deciding_fields *fi
     return true;
 }
 
-/* --- Requests
- * ------------------------------------------------------------------------------------------ */
+/* --- Requests --------------------------------------------------------------------------------- */
 
 static bool validate_host(struct head *head, const struct deciding_fields *fields,
                           struct refusal *refusal)
@@ -370,8 +367,7 @@ bool validate_request(struct head *head, struct refusal *refusal)
     return true;
 }
 
-/* --- Responses
- * ----------------------------------------------------------------------------------------- */
+/* --- Responses -------------------------------------------------------------------------------- */
 
 bool validate_response(struct head *head, enum http_method request_method, struct refusal *refusal)
 {
@@ -403,8 +399,7 @@ bool validate_response(struct head *head, enum http_method request_method, struc
     return true;
 }
 
-/* --- Trailers
- * ------------------------------------------------------------------------------------------ */
+/* --- Trailers --------------------------------------------------------------------------------- */
 
 enum trailer_verdict validate_trailer(const struct header *field)
 {

@@ -281,7 +281,8 @@ void transport_linger_close(struct transport *transport)
     transport->is_lingering = true;
     transport->handler = NULL;
     transport->pause_reasons = 0;
-    if (!transport->is_delivering) { /* else the owner is looking at them: transport_offer_unread() */
+    if (!transport
+             ->is_delivering) { /* else the owner is looking at them: transport_offer_unread() */
         transport_drop_unread(transport, transport->unread.len);
     }
     if (transport->plain_queue != NULL) {

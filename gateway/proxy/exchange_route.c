@@ -211,6 +211,11 @@ void exchange_route(struct exchange *exchange)
     exchange_route_apply_entry_rules(exchange);
     if (!target_normalize_path(request->path, exchange->worker->options.path_normalization,
                                exchange->arena, &path)) {
+        struct conn *conn = exchange->client_leg->conn;
+
+        /* Like every malformed request: answered, and the connection ends with the answer. */
+        conn->ops->drain(conn);
+        exchange->is_hostile = true;
         exchange_reply(exchange, OUTCOME_PATH_REFUSED);
         return;
     }

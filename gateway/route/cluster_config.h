@@ -7,8 +7,8 @@
 #include "gateway/net/address.h"
 
 enum cluster_kind {
-    CLUSTER_STATIC,  /* addresses from ServiceEntry STATIC or EndpointSlices */
-    CLUSTER_DNS,     /* every address of every name (SV-35) */
+    CLUSTER_STATIC,      /* addresses from ServiceEntry STATIC or EndpointSlices */
+    CLUSTER_DNS,         /* every address of every name (SV-35) */
     CLUSTER_LOGICAL_DNS, /* the first address of the latest answer (SV-36) */
 };
 enum cluster_balance { BALANCE_LEAST_REQUEST, BALANCE_ROUND_ROBIN, BALANCE_RANDOM };
@@ -17,8 +17,8 @@ struct endpoint_config {
     struct str host;        /* DNS kinds: the name to resolve; empty for an address */
     struct address address; /* static: address and port; DNS: only the port counts */
     uint16_t port;
-    uint32_t weight;        /* at least 1 */
-    bool is_healthy;        /* SV-22: known, never chosen when false */
+    uint32_t weight; /* at least 1 */
+    bool is_healthy; /* SV-22: known, never chosen when false */
 };
 
 struct cluster_config {

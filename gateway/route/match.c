@@ -47,8 +47,7 @@ static bool find_header(const struct match_request *request,
         *value = request->authority;
         return true;
     }
-    if (condition->id != HEADER_OTHER &&
-        headers_find_id(request->headers, condition->id) == NULL) {
+    if (condition->id != HEADER_OTHER && headers_find_id(request->headers, condition->id) == NULL) {
         return false;
     }
     return headers_join(request->headers, condition->name, value);

@@ -7,17 +7,19 @@
 
 struct match_request {
     struct str method;
-    struct str path;   /* normalised, without query */
-    struct str query;  /* raw */
-    struct str scheme; /* HD-6 */
+    struct str path;      /* normalised, without query */
+    struct str query;     /* raw */
+    struct str scheme;    /* HD-6 */
     struct str authority; /* as received, with port */
     const struct headers *headers;
 };
 
 /* By Host without its port (SN-30); NULL: none. */
-const struct virtual_host *match_virtual_host(const struct route_table *table, struct str authority);
+const struct virtual_host *match_virtual_host(const struct route_table *table,
+                                              struct str authority);
 /* NULL: no route. */
-const struct route *match_route(const struct virtual_host *host, const struct match_request *request);
+const struct route *match_route(const struct virtual_host *host,
+                                const struct match_request *request);
 /* The condition of `route` that fails ("uri", "headers[x]", ...), or NULL when all hold. Never NULL
  * for a condition that fails: labels are set when compiled. */
 const char *match_failed_condition(const struct route *route, const struct match_request *request);

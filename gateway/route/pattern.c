@@ -125,9 +125,8 @@ static bool compile_regex(struct arena *arena, struct pattern *pattern, struct e
     struct regex_syntax syntax;
     size_t code_bytes = 0;
     uint32_t group_count = 0;
-    uint32_t options = pattern->is_search
-                           ? 0
-                           : PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NO_AUTO_CAPTURE;
+    uint32_t options =
+        pattern->is_search ? 0 : PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NO_AUTO_CAPTURE;
 
     if (!regex_syntax_translate(arena, pattern->value, &syntax, err)) {
         return false;
@@ -356,8 +355,9 @@ bool pattern_check_rewrite(const struct pattern *pattern, struct str rewrite, st
             continue;
         }
         if (c < '0' || c > '9') {
-            err_set(err, ERR_CONFIG, "a backslash in the rewrite must be followed by a digit or a "
-                                     "backslash");
+            err_set(err, ERR_CONFIG,
+                    "a backslash in the rewrite must be followed by a digit or a "
+                    "backslash");
             return false;
         }
         if ((unsigned)(c - '0') > pattern->group_count) {

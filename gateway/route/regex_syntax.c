@@ -274,8 +274,8 @@ static bool scan_special_group(struct scan *scan)
     if (looking_at(scan, "(?P<") || looking_at(scan, "(?<")) {
         size_t name = looking_at(scan, "(?P<") ? 4 : 3;
 
-        for (len = name; is_letter(peek(scan, len)) || is_digit(peek(scan, len)) ||
-                         peek(scan, len) == '_';
+        for (len = name;
+             is_letter(peek(scan, len)) || is_digit(peek(scan, len)) || peek(scan, len) == '_';
              len++) {
         }
         if (peek(scan, name) == '=' || peek(scan, name) == '!') {
@@ -362,8 +362,8 @@ static size_t read_braces(const struct scan *scan, uint32_t *largest)
         size_t start = len;
 
         for (; is_digit(peek(scan, len)); len++) {
-            values[i] = values[i] < 100000 ? values[i] * 10 + (uint32_t)(peek(scan, len) - '0')
-                                           : values[i];
+            values[i] =
+                values[i] < 100000 ? values[i] * 10 + (uint32_t)(peek(scan, len) - '0') : values[i];
         }
         if (i == 0 && len == start) {
             return 0;
@@ -489,8 +489,8 @@ static struct str find_literal_start(struct arena *arena, struct str regex, bool
     while (at < regex.len && strchr("[](){}*+?.^$", regex.ptr[at]) == NULL) {
         bool is_escape = regex.ptr[at] == '\\';
 
-        if (is_escape && (at + 1 == regex.len || is_letter(regex.ptr[at + 1]) ||
-                          is_digit(regex.ptr[at + 1]))) {
+        if (is_escape &&
+            (at + 1 == regex.len || is_letter(regex.ptr[at + 1]) || is_digit(regex.ptr[at + 1]))) {
             break;
         }
         /* Folding beyond ASCII is not for us: in UTF-8 the Kelvin sign is a "k". */

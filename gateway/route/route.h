@@ -13,7 +13,7 @@ struct route_header_condition {
     enum header_id id;
     struct str name; /* lower case; may be a pseudo header: ":path" */
     struct pattern *pattern;
-    bool is_inverted; /* withoutHeaders (HT-28) */
+    bool is_inverted;  /* withoutHeaders (HT-28) */
     const char *label; /* "headers[x]", for explain */
 };
 struct route_query_condition {
@@ -38,7 +38,7 @@ struct route_conditions {
  * sorted by name (HT-80). Pseudo-headers and host are taken out at compile time (HT-83). */
 struct route_header_op {
     enum header_id id;
-    struct str name; /* lower case */
+    struct str name;      /* lower case */
     struct format *value; /* NULL for remove */
 };
 struct route_header_ops {
@@ -52,8 +52,8 @@ struct route_header_ops {
 
 struct route_destination {
     const struct cluster_config *cluster; /* NULL: unknown host, port or subset: 503 NC (HT-43) */
-    struct str cluster_name; /* the name, also of an unknown one */
-    uint32_t weight;         /* at least 1 when there are several (HT-40) */
+    struct str cluster_name;              /* the name, also of an unknown one */
+    uint32_t weight;                      /* at least 1 when there are several (HT-40) */
     struct route_header_ops request_ops;
     struct route_header_ops response_ops;
     struct format *authority; /* destination-level host rewrite (HT-84), or NULL */
@@ -68,7 +68,7 @@ struct route_redirect {
     struct str prefix_rewrite;
     struct str authority;
     struct str scheme;
-    uint16_t port; /* 0: not configured; FROM_REQUEST_PORT is already resolved to the number */
+    uint16_t port;      /* 0: not configured; FROM_REQUEST_PORT is already resolved to the number */
     bool is_server_tls; /* for the default-port test (HT-55) */
 };
 struct route_direct {
@@ -78,7 +78,7 @@ struct route_direct {
 /* spec 5.6. */
 struct route_rewrite {
     bool has_uri;
-    struct str uri; /* never empty: HT-73 */
+    struct str uri;        /* never empty: HT-73 */
     struct pattern *regex; /* uriRegexRewrite, from pattern_new_search(); or NULL */
     struct str regex_rewrite;
 };
@@ -105,15 +105,15 @@ struct route {
 };
 
 struct virtual_host {
-    struct str name;    /* the domain: "a.com", "*.a.com", "*" */
-    bool requires_tls;  /* httpsRedirect (GW-50) */
+    struct str name;                   /* the domain: "a.com", "*.a.com", "*" */
+    bool requires_tls;                 /* httpsRedirect (GW-50) */
     const struct route *const *routes; /* in the order of evaluation */
     size_t route_count;
     struct route_index *index; /* route_table.c: skips what cannot match; or NULL for few routes */
 };
 
 struct route_table {
-    struct str name; /* "http.80", "https.443.https.gw.ns" (GW-33) */
+    struct str name;         /* "http.80", "https.443.https.gw.ns" (GW-33) */
     struct host_table hosts; /* to struct virtual_host */
 };
 

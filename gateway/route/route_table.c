@@ -27,7 +27,7 @@ struct route_node {
     const struct route_node *parent;
     struct {
         VEC_FIELDS(uint32_t);
-    } positions; /* rising */
+    } positions;             /* rising */
     struct route_node *next; /* of the same slot */
 };
 
@@ -63,8 +63,8 @@ static struct route_node **slot_of(const struct route_index *index, uint64_t has
     return &index->slots[(hash ^ hash >> 32) & index->slot_mask];
 }
 
-static struct route_node *find_node(const struct route_index *index, struct str text,
-                                    uint64_t hash, bool is_exact)
+static struct route_node *find_node(const struct route_index *index, struct str text, uint64_t hash,
+                                    bool is_exact)
 {
     struct route_node *node = *slot_of(index, hash);
 
@@ -75,8 +75,8 @@ static struct route_node *find_node(const struct route_index *index, struct str 
     return node;
 }
 
-static struct route_node *add_node(struct arena *arena, struct route_index *index,
-                                   struct str text, bool is_exact)
+static struct route_node *add_node(struct arena *arena, struct route_index *index, struct str text,
+                                   bool is_exact)
 {
     uint64_t hash = hash_text(text);
     struct route_node *node = find_node(index, text, hash, is_exact);
@@ -205,8 +205,7 @@ void route_cursor_start(struct route_cursor *cursor, const struct virtual_host *
     *cursor = (struct route_cursor){ .host = host };
     if (host->index != NULL) {
         uint64_t whole;
-        const struct route_node *prefix =
-            find_prefix_node(host->index, path, path.len, &whole);
+        const struct route_node *prefix = find_prefix_node(host->index, path, path.len, &whole);
         const struct route_node *exact = find_node(host->index, path, whole, true);
 
         /* The parent of an exact node is the prefix node of the same path. */

@@ -190,7 +190,7 @@ static void long_names_are_found(void **state)
     text_cleanup(&name);
 }
 
-/* --- files ------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static void write_file(const char *path, const char *text)
 {

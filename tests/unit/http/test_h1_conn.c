@@ -57,7 +57,7 @@ static void send_request(const char *method, bool is_end)
     text_clear(&self.transport->sent);
 }
 
-/* --- Server: refusals --------------------------------------------------------------------------------- */
+/* --- Server: refusals ------------------------------------------------------------------------- */
 
 static void malformed_requests_are_answered_and_nothing_else(void **state)
 {
@@ -139,7 +139,7 @@ static void the_owner_may_close_inside_a_refusal(void **state)
     assert_int_equal(self.transport->state, FAKE_CLOSED);
 }
 
-/* --- Server: deadlines ----------------------------------------------------------------------------------- */
+/* --- Server: deadlines ------------------------------------------------------------------------ */
 
 static void lr_18_a_slow_head_is_answered_408(void **state)
 {
@@ -235,7 +235,7 @@ static void hd_13_who_waits_for_100_is_not_stalled(void **state)
     assert_log(&self, "idle;");
 }
 
-/* --- Server: requests one after the other -------------------------------------------------------------------- */
+/* --- Server: requests one after the other ----------------------------------------------------- */
 
 static void pipelined_requests_wait_their_turn(void **state)
 {
@@ -338,7 +338,7 @@ static void hd_36_draining_finishes_what_is_under_way(void **state)
     assert_sent(&self, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
 }
 
-/* --- Server: bodies that break ----------------------------------------------------------------------------------- */
+/* --- Server: bodies that break ---------------------------------------------------------------- */
 
 static void cn_34_a_broken_chunk_is_answered_400(void **state)
 {
@@ -435,7 +435,7 @@ static void a_half_closed_client_that_gets_nothing_is_gone(void **state)
     assert_log(&self, "GET / end;end closed;closed;");
 }
 
-/* --- Server: the exchange does as it likes ------------------------------------------------------------------------ */
+/* --- Server: the exchange does as it likes ---------------------------------------------------- */
 
 static void an_early_answer_drains_a_small_body(void **state)
 {
@@ -554,7 +554,7 @@ static void no_allocation_when_warm(void **state)
     assert_int_equal(mem_allocation_count() - before, 10);
 }
 
-/* --- Client ----------------------------------------------------------------------------------------------------------- */
+/* --- Client ----------------------------------------------------------------------------------- */
 
 static void responses_come_through(void **state)
 {

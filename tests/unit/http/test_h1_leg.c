@@ -77,7 +77,7 @@ static void send_body(const char *bytes)
     self.leg->ops->send_body(self.leg, (const unsigned char *)bytes, strlen(bytes));
 }
 
-/* --- What is not whole ----------------------------------------------------------------------------------- */
+/* --- What is not whole ------------------------------------------------------------------------ */
 
 static void too_few_bytes_are_a_reset(void **state)
 {
@@ -143,7 +143,7 @@ static void a_request_that_is_let_go_has_no_end(void **state)
     assert_int_equal(self.transport->state, FAKE_RESET);
 }
 
-/* --- Responses ------------------------------------------------------------------------------------------- */
+/* --- Responses -------------------------------------------------------------------------------- */
 
 static void responses_are_framed(void **state)
 {
@@ -232,7 +232,7 @@ static void flow_is_passed_on(void **state)
     assert_log(&self, "idle;");
 }
 
-/* --- Requests --------------------------------------------------------------------------------------------- */
+/* --- Requests --------------------------------------------------------------------------------- */
 
 static void hd_25_requests_are_framed(void **state)
 {

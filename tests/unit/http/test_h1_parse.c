@@ -391,7 +391,7 @@ static void empty_lines_are_no_request_yet(void **state)
     assert_false(h1_head_is_untouched(&parser, 3));
 }
 
-/* --- Bodies -------------------------------------------------------------------------------------- */
+/* --- Bodies ----------------------------------------------------------------------------------- */
 
 /* "BYTES|used" of a complete body, "more" or "error". */
 static void decode(enum body_framing framing, uint64_t length, struct str text, size_t step,

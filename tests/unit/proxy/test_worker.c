@@ -147,7 +147,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- A plain client ----------------------------------------------------------------------------- */
+/* --- A plain client --------------------------------------------------------------------------- */
 
 static int client_connect(const struct fixture *fixture)
 {
@@ -194,7 +194,7 @@ static bool has(struct str answer, const char *part)
     return str_find(answer, str_from_cstr(part)) != SIZE_MAX;
 }
 
-/* --- Tests -------------------------------------------------------------------------------------- */
+/* --- Tests ------------------------------------------------------------------------------------ */
 
 static void test_stop_without_anything(void **state)
 {

@@ -35,18 +35,18 @@ static void test_sni(void **state)
         const char *host;
         const char *entry;
     } rows[] = {
-        { "", "none" },               /* SN-5 */
+        { "", "none" }, /* SN-5 */
         { ".", "none" },
         { "example.org", "none" },
         { "com", "none" },
-        { ".com", "none" },           /* SN-32: one character at least */
+        { ".com", "none" },            /* SN-32: one character at least */
         { "a.example.com..", "none" }, /* one dot is stripped, not two */
         { "a.example.com", "S1" },
-        { "A.EXAMPLE.COM", "S1" },    /* SN-1 */
-        { "a.example.com.", "S1" },   /* SN-6, P */
+        { "A.EXAMPLE.COM", "S1" },  /* SN-1 */
+        { "a.example.com.", "S1" }, /* SN-6, P */
         { "b.example.com", "S2" },
-        { "x.y.example.com", "S2" },  /* SN-2: any depth */
-        { "example.com", "S3" },      /* SN-2, SN-52: not under its own wildcard */
+        { "x.y.example.com", "S2" }, /* SN-2: any depth */
+        { "example.com", "S3" },     /* SN-2, SN-52: not under its own wildcard */
         { ".example.com", "S3" },
     };
     struct host_table table = { 0 };
@@ -123,10 +123,8 @@ static void test_long_host(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_sni),
-        cmocka_unit_test(test_taken),
-        cmocka_unit_test(test_partial_wildcards),
+        cmocka_unit_test(test_empty),     cmocka_unit_test(test_sni),
+        cmocka_unit_test(test_taken),     cmocka_unit_test(test_partial_wildcards),
         cmocka_unit_test(test_long_host),
     };
 

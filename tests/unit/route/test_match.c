@@ -69,9 +69,9 @@ static void test_headers(void **state)
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct request request;
-        struct route_header_condition condition = {
-            .name = STR("x"), .is_inverted = rows[i].is_inverted, .label = "headers[x]"
-        };
+        struct route_header_condition condition = { .name = STR("x"),
+                                                    .is_inverted = rows[i].is_inverted,
+                                                    .label = "headers[x]" };
         struct route route = { .conditions = { .headers = &condition, .header_count = 1 } };
         const char *failed;
 
@@ -101,16 +101,12 @@ static void test_query(void **state)
         bool fits;
     } rows[] = {
         { "q=a%20b", PATTERN_EXACT, "a b", false }, /* raw, 14.5 */
-        { "q=a+b", PATTERN_EXACT, "a b", false },
-        { "", PATTERN_EXACT, "", false },
-        { "Q=1", PATTERN_EXACT, "1", false }, /* names keep their case */
+        { "q=a+b", PATTERN_EXACT, "a b", false },   { "", PATTERN_EXACT, "", false },
+        { "Q=1", PATTERN_EXACT, "1", false },     /* names keep their case */
         { "q=2&q=1", PATTERN_EXACT, "1", false }, /* the first */
-        { "q=1&q=2", PATTERN_EXACT, "1", true },
-        { "x&q", PATTERN_EXACT, "", true },
-        { "q", PATTERN_PRESENT, "", true },
-        { "p", PATTERN_PRESENT, "", false },
-        { "q=true", PATTERN_EXACT, "true", true },
-        { "q=v12", PATTERN_REGEX, "v[0-9]+", true },
+        { "q=1&q=2", PATTERN_EXACT, "1", true },    { "x&q", PATTERN_EXACT, "", true },
+        { "q", PATTERN_PRESENT, "", true },         { "p", PATTERN_PRESENT, "", false },
+        { "q=true", PATTERN_EXACT, "true", true },  { "q=v12", PATTERN_REGEX, "v[0-9]+", true },
         { "q=abc", PATTERN_PREFIX, "ab", true },
     };
     (void)state;

@@ -30,7 +30,8 @@ static bool matches(enum pattern_kind kind, const char *value, bool ignore_case,
 
 static void test_bad_regexes(void **state)
 {
-    static const char *const bad[] = { "(a)\\1", "(", "[z-a]", "a{2,1}", "(?=a)", "\\p{Nope}",
+    static const char *const bad[] = { "(a)\\1",           "(",     "[z-a]",
+                                       "a{2,1}",           "(?=a)", "\\p{Nope}",
                                        "(?P<a>.)(?P<a>.)", "\xff" };
     (void)state;
 
@@ -63,8 +64,8 @@ static void test_texts(void **state)
     assert_true(matches(PATTERN_EXACT, "/foo", false, "/foo"));
     assert_false(matches(PATTERN_EXACT, "/foo", false, "/foo/")); /* HT-23 */
     assert_false(matches(PATTERN_EXACT, "/foo", false, "/FOO"));
-    assert_true(matches(PATTERN_EXACT, "/foo", true, "/FOO")); /* HT-25 */
-    assert_true(matches(PATTERN_EXACT, "", false, "")); /* HT-27 */
+    assert_true(matches(PATTERN_EXACT, "/foo", true, "/FOO"));      /* HT-25 */
+    assert_true(matches(PATTERN_EXACT, "", false, ""));             /* HT-27 */
     assert_true(matches(PATTERN_PREFIX, "/foo", false, "/foobar")); /* HT-22 */
     assert_false(matches(PATTERN_PREFIX, "/foo", false, "/fo"));
     assert_true(matches(PATTERN_PREFIX, "/FOO", true, "/foobar"));
@@ -129,8 +130,7 @@ static void test_limit_is_no_match(void **state)
 {
     struct arena *arena = arena_new(1024);
     struct err err = { 0 };
-    struct pattern *pattern =
-        pattern_new(arena, PATTERN_REGEX, STR("(a|aa|aaa)+b"), false, &err);
+    struct pattern *pattern = pattern_new(arena, PATTERN_REGEX, STR("(a|aa|aaa)+b"), false, &err);
     char subject[4096];
     uint64_t before = pattern_limit_count();
     (void)state;
@@ -247,8 +247,7 @@ static void test_replace_is_bounded(void **state)
     (void)state;
 
     memset(subject, 'a', sizeof(subject));
-    assert_false(
-        pattern_replace_all(pattern, str_from(subject, sizeof(subject)), STR("bb"), &out));
+    assert_false(pattern_replace_all(pattern, str_from(subject, sizeof(subject)), STR("bb"), &out));
     assert_int_equal(out.len, sizeof(subject));
     assert_int_equal(out.ptr[0], 'a');
     text_cleanup(&out);
@@ -280,12 +279,18 @@ static void test_version(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_regexes),      cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_texts),            cmocka_unit_test(test_regexes),
-        cmocka_unit_test(test_regex_keeps_case), cmocka_unit_test(test_limit_is_no_match),
-        cmocka_unit_test(test_no_allocation),    cmocka_unit_test(test_threads_share),
-        cmocka_unit_test(test_replace),          cmocka_unit_test(test_replace_is_bounded),
-        cmocka_unit_test(test_bad_rewrites),     cmocka_unit_test(test_version),
+        cmocka_unit_test(test_bad_regexes),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_regexes),
+        cmocka_unit_test(test_regex_keeps_case),
+        cmocka_unit_test(test_limit_is_no_match),
+        cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_threads_share),
+        cmocka_unit_test(test_replace),
+        cmocka_unit_test(test_replace_is_bounded),
+        cmocka_unit_test(test_bad_rewrites),
+        cmocka_unit_test(test_version),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

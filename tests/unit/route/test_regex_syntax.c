@@ -144,8 +144,7 @@ static void test_accepted(void **state)
         struct arena *arena = arena_new(1024);
         struct regex_syntax syntax;
         struct err err = { 0 };
-        bool is_good =
-            regex_syntax_translate(arena, str_from_cstr(rows[i].regex), &syntax, &err);
+        bool is_good = regex_syntax_translate(arena, str_from_cstr(rows[i].regex), &syntax, &err);
 
         if (!is_good || !str_equals(syntax.translated, str_from_cstr(rows[i].translated)) ||
             (!str_equals(syntax.literal_start, str_from_cstr(rows[i].start)))) {

@@ -111,13 +111,13 @@ static void test_same_as_without(void **state)
         const char *value;
         bool ignore_case;
     } rows[] = {
-        { PATTERN_EXACT, "/a/b", false },  { PATTERN_PREFIX, "/a/", false },
-        { PATTERN_REGEX, "/b+a.*", false }, { PATTERN_PREFIX, "/A", true },
-        { PATTERN_EXACT, "/B", true },     { PATTERN_REGEX, "/ab*", false },
-        { PATTERN_PREFIX, "/a/b", false }, { PATTERN_EXACT, "/a/b", true },
+        { PATTERN_EXACT, "/a/b", false },     { PATTERN_PREFIX, "/a/", false },
+        { PATTERN_REGEX, "/b+a.*", false },   { PATTERN_PREFIX, "/A", true },
+        { PATTERN_EXACT, "/B", true },        { PATTERN_REGEX, "/ab*", false },
+        { PATTERN_PREFIX, "/a/b", false },    { PATTERN_EXACT, "/a/b", true },
         { PATTERN_REGEX, "(?i)/BA.", false }, { PATTERN_REGEX, "/a|/b", false },
-        { PATTERN_PREFIX, "", false },     { PATTERN_EXACT, "", false },
-        { PATTERN_PREFIX, "/b/a", false }, { PATTERN_PREFIX, "/", false },
+        { PATTERN_PREFIX, "", false },        { PATTERN_EXACT, "", false },
+        { PATTERN_PREFIX, "/b/a", false },    { PATTERN_PREFIX, "/", false },
     };
     static const char letters[] = "/abAB";
     struct fixture *fixture = open_fixture();

@@ -18,10 +18,12 @@ static void test_single_ignores_weight(void **state)
 
 static void test_shares(void **state)
 {
-    struct route_destination destinations[] = { { .weight = 1 }, { .weight = 80 }, { .weight = 19 } };
-    struct route route = {
-        .destinations = destinations, .destination_count = 3, .total_weight = 100
-    };
+    struct route_destination destinations[] = { { .weight = 1 },
+                                                { .weight = 80 },
+                                                { .weight = 19 } };
+    struct route route = { .destinations = destinations,
+                           .destination_count = 3,
+                           .total_weight = 100 };
     size_t counts[3] = { 0 };
     (void)state;
 
@@ -35,7 +37,8 @@ static void test_shares(void **state)
 
 static void test_large_weights(void **state)
 {
-    struct route_destination destinations[] = { { .weight = UINT32_MAX }, { .weight = UINT32_MAX } };
+    struct route_destination destinations[] = { { .weight = UINT32_MAX },
+                                                { .weight = UINT32_MAX } };
     struct route route = { .destinations = destinations,
                            .destination_count = 2,
                            .total_weight = 2 * (uint64_t)UINT32_MAX };

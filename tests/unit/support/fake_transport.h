@@ -60,7 +60,7 @@ static inline void fake_transport_free(struct transport *transport)
     mem_free(transport);
 }
 
-/* --- loop.h --------------------------------------------------------------------------------------- */
+/* --- loop.h ----------------------------------------------------------------------------------- */
 
 void loop_defer(struct loop *loop, struct deferred *deferred, void (*fn)(void *arg), void *arg)
 {
@@ -107,7 +107,7 @@ void timer_cancel(struct timer *timer)
     list_remove(&timer->link);
 }
 
-/* --- transport.h ------------------------------------------------------------------------------------ */
+/* --- transport.h ------------------------------------------------------------------------------ */
 
 void transport_set_handler(struct transport *transport, const struct transport_handler *handler,
                            void *owner)
@@ -190,7 +190,7 @@ uint64_t transport_sent_bytes(const struct transport *transport)
     return transport->sent.len;
 }
 
-/* --- Moving things ------------------------------------------------------------------------------------ */
+/* --- Moving things ---------------------------------------------------------------------------- */
 
 static inline bool fake_may_deliver(const struct transport *transport)
 {

@@ -53,8 +53,7 @@ const struct cluster_config *snapshot_case_cluster(const struct snapshot_case *t
 const struct route_table *snapshot_case_table(const struct snapshot_case *test, const char *key,
                                               const char *sni);
 /* "404", "redirect-tls", or the name of the route that GET `path` (with query) of `host` takes. */
-struct str snapshot_case_route(const struct route_table *table, const char *host,
-                               const char *path);
+struct str snapshot_case_route(const struct route_table *table, const char *host, const char *path);
 const struct route *snapshot_case_match(const struct route_table *table, const char *host,
                                         const char *path);
 

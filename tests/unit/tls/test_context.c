@@ -120,7 +120,7 @@ static void test_a_ca_alone_has_no_context(void **state) /* TL-24 */
     arena_free(arena);
 }
 
-/* --- Threads (for TSan) ---------------------------------------------------------------------------------- */
+/* --- Threads (for TSan) ----------------------------------------------------------------------- */
 
 enum { THREADS = 4, ROUNDS = 200 };
 

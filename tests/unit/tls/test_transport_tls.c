@@ -29,7 +29,7 @@ static struct ticket_keys *keys;
 static struct tls_context_cache *cache;
 static struct loop *loop;
 
-/* --- Both ends ---------------------------------------------------------------------------------------- */
+/* --- Both ends -------------------------------------------------------------------------------- */
 
 struct server_end {
     struct transport *transport;
@@ -237,7 +237,7 @@ static struct tls_context *usual_context(const struct made_certificate *made)
     return context;
 }
 
-/* --- What a hostile or foreign peer does ------------------------------------------------------------------ */
+/* --- What a hostile or foreign peer does ------------------------------------------------------ */
 
 static void test_what_is_no_handshake(void **state)
 {
@@ -369,7 +369,7 @@ static void test_nothing_in_common(void **state)
     secret_unref(secret);
 }
 
-/* --- What works ----------------------------------------------------------------------------------------- */
+/* --- What works ------------------------------------------------------------------------------- */
 
 static void test_each_version_and_suite(void **state) /* TL-40, TL-58b, TL-58c, TL-70 */
 {
@@ -490,7 +490,7 @@ static void test_who_decides_the_suite(void **state)
     secret_unref(secret);
 }
 
-/* --- Resumption ------------------------------------------------------------------------------------------- */
+/* --- Resumption ------------------------------------------------------------------------------- */
 
 static SSL_SESSION *kept_session;
 static int session_count;
@@ -579,7 +579,7 @@ static void test_resumption(void **state) /* HR-2 */
     }
 }
 
-/* --- Bytes ----------------------------------------------------------------------------------------------- */
+/* --- Bytes ------------------------------------------------------------------------------------ */
 
 /* A client whose bytes arrive one at a time. */
 static void pump_bytewise(SSL *client, BIO *to_wire, BIO *from_wire, int fd)
@@ -767,7 +767,7 @@ static void test_record_sizes_grow(void **state)
     tls_context_unref(context);
 }
 
-/* --- Closing ----------------------------------------------------------------------------------------------- */
+/* --- Closing ---------------------------------------------------------------------------------- */
 
 static void test_close_notify(void **state)
 {

@@ -79,7 +79,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- A user of a connection --------------------------------------------------------------------- */
+/* --- A user of a connection ------------------------------------------------------------------- */
 
 static void user_on_head(void *owner, struct leg *leg, struct head *head, bool is_end)
 {
@@ -145,7 +145,7 @@ static void user_finish(struct fixture *fixture, struct user *user)
     loop_run_once(fixture->set.loop, 0);
 }
 
-/* --- Tests -------------------------------------------------------------------------------------- */
+/* --- Tests ------------------------------------------------------------------------------------ */
 
 static void test_refused(void **state)
 {
