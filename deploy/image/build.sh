@@ -58,7 +58,7 @@ elif works buildah version; then
     fi
     # chroot isolation needs no user namespace and no cgroup of its own.
     buildah bud --isolation chroot --format docker -t "$name" "${build_args[@]}" .
-    printf 'image: %s %s bytes\n' "$name" \
+    printf 'image: %s %s\n' "$name" \
         "$(buildah images --json "$name" | sed -n 's/.*"size": "\(.*\)".*/\1/p')"
 else
     echo 'image: neither docker, podman nor buildah works here' >&2
