@@ -42,6 +42,7 @@ struct loop {
     struct event tick_event;
     struct event wait_event; /* of loop_run_once() */
     int wake_fd;
+    uint64_t turn_count;
     bool is_clock_fresh;
     atomic_bool is_stopping;
     pthread_mutex_t posts_lock;
@@ -418,6 +419,11 @@ void loop_enter(struct loop *loop)
     }
 }
 
+uint64_t loop_turn_count(const struct loop *loop)
+{
+    return loop->turn_count;
+}
+
 void loop_defer(struct loop *loop, struct deferred *deferred, void (*fn)(void *arg), void *arg)
 {
     deferred->fn = fn;
@@ -463,6 +469,7 @@ static void loop_turn(struct loop *loop, int flags)
         flags |= EVLOOP_NONBLOCK;
     }
     loop->is_clock_fresh = false;
+    loop->turn_count++;
     (void)event_base_loop(loop->base, EVLOOP_ONCE | flags); /* always has the eventfd to wait for */
     loop_enter(loop);
     timer_wheel_advance(&loop->wheel, now_mono_ms() / LOOP_TIMER_TICK_MS, timer_tick, timer_fire);

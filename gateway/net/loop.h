@@ -26,6 +26,8 @@ void loop_stop(struct loop *loop);
 /* Any thread: `fn(arg)` runs in the loop's thread. Posts keep their order. What is posted before
  * loop_free() and not run is dropped. */
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
+/* Changes with each turn. What became readable in a turn was there before anything was sent in it. */
+uint64_t loop_turn_count(const struct loop *loop);
 /* For net/ only. */
 struct event_base *loop_event_base(struct loop *loop);
 /* The worker's scratch for one recv: LOOP_READ_BUFFER_BYTES. Good until the callback returns. */
