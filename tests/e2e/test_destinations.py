@@ -3,6 +3,7 @@ Spec: SV-10 to SV-37, HT-41, DR-30, 14.6."""
 
 import collections
 import json
+import select
 import socket
 import struct
 import threading
@@ -19,7 +20,7 @@ def kubernetes_service(name, *ports, namespace="app", **spec):
     }
 
 
-def slice_of(service, port, *conditions, namespace="app", name="http"):
+def slice_of(service, port, *conditions, namespace="app", name="http", address="127.0.0.1"):
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -30,7 +31,7 @@ def slice_of(service, port, *conditions, namespace="app", name="http"):
         },
         "addressType": "IPv4",
         "ports": [{"name": name, "port": port}],
-        "endpoints": [{"addresses": ["127.0.0.1"], "conditions": c} for c in conditions or ({},)],
+        "endpoints": [{"addresses": [address], "conditions": c} for c in conditions or ({},)],
     }
 
 
@@ -48,13 +49,16 @@ def origin_of(answer):
 
 def test_service_with_endpoint_slices(new_gateway, new_origin):
     """SV-10, SV-20 to SV-23, HT-41: short name, single port."""
-    one, two, bad = new_origin("one"), new_origin("two"), new_origin("bad")
+    # One port on three addresses: SV-23 knows an endpoint by its address and port name.
+    one = new_origin("one")
+    two = new_origin("two", address="127.0.0.2")
+    bad = new_origin("bad", address="127.0.0.3")
     gateway = start(
         new_gateway(),
         kubernetes_service("web", ("http", 8080)),
         slice_of("web", one.port),
-        slice_of("web", two.port),
-        slice_of("web", bad.port, {"ready": False, "terminating": False}),
+        slice_of("web", two.port, address="127.0.0.2"),
+        slice_of("web", bad.port, {"ready": False, "terminating": False}, address="127.0.0.3"),
         objects.virtual_service(
             "vs", objects.route("web"), gateways=["istio-system/gw"], namespace="app"
         ),
@@ -150,20 +154,20 @@ def test_least_request_avoids_the_busy_one(new_gateway, new_origin):
     gateway = balanced(new_gateway, [slow, quick], "LEAST_REQUEST")
     clients = []
     try:
-        # Hold requests at the slow one, then everything else must prefer the quick one.
-        for _ in range(40):
+        # One after the other, until the slow one holds one; then all the rest prefer the quick one.
+        while not slow.requests:
+            assert len(clients) < 60
             client = raw.Client(gateway.port(80))
-            client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
             clients.append(client)
-            if slow.requests:
-                break
-        wait.until(lambda: slow.requests, "a request at the slow origin")
-        held = len(slow.requests)
+            client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            wait.until(
+                lambda c=client: slow.requests or select.select([c.socket], [], [], 0.01)[0],
+                "an answer, or the request at the slow origin",
+            )
         for _ in range(30):
-            with raw.Client(gateway.port(80), timeout=20) as client:
-                client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-                assert b"quick" in client.response().body
-        assert len(slow.requests) <= held + 1
+            with raw.Client(gateway.port(80)) as client:
+                assert b"quick" in client.request().body
+        assert len(slow.requests) == 1
     finally:
         release.set()
         for client in clients:

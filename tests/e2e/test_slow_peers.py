@@ -293,29 +293,47 @@ def test_storm_of_aborted_handshakes(secure):
 
 
 def test_connection_limit(plain):
-    """Above --max-connections new ones are refused, and the old ones served."""
-    gateway, _ = plain(options=("--max-connections", "20"))
-    clients = [raw.Client(gateway.port(80)) for _ in range(20)]
+    """At --max-connections accepting pauses: who is being served is served to the end, the others wait
+    in the kernel's queue and are served afterwards."""
+    release = threading.Event()
+
+    def behaviour(origin, stream):
+        while True:
+            request = stream.read_request()
+            if request is None:
+                return
+            origin.requests.append(request)
+            release.wait(15)
+            stream.answer(200, [], b"done")
+
+    gateway, origin = plain(behaviour, options=("--max-connections", "10", "--workers", "1"))
+    clients = [raw.Client(gateway.port(80)) for _ in range(30)]
     try:
-        served = [c for c in clients if _serves(c)]
-        assert served
-        extra = [raw.Client(gateway.port(80)) for _ in range(40)]
-        outcomes = [_serves(c) for c in extra]
-        for client in extra:
+        for client in clients:
+            client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        wait.until(lambda: len(origin.requests) == 10, "ten requests at the origin")
+        assert gateway.metric("gatehouse_connections") == 10
+        release.set()
+        for client in clients:
+            assert client.response().body == b"done"
             client.close()
-        assert not all(outcomes)
-        assert all(_serves(c) for c in served)
+        assert len(origin.requests) == 30
     finally:
         for client in clients:
             client.close()
     no_client(gateway)
-    assert raw.get(gateway.port(80)).status == 200
 
 
-def _serves(client):
-    client.socket.settimeout(3)
+def test_idle_connections_make_way_at_the_limit(plain):
+    """One that waits for nothing is closed in favour of one that wants something."""
+    gateway, _ = plain(options=("--max-connections", "10", "--workers", "1"))
+    idle = [raw.Client(gateway.port(80)) for _ in range(10)]
     try:
-        answer = client.request()
-    except (OSError, AssertionError):
-        return False
-    return answer is not None and answer.status == 200
+        for client in idle:
+            assert client.request().status == 200
+        for _ in range(20):
+            assert raw.get(gateway.port(80)).status == 200
+    finally:
+        for client in idle:
+            client.close()
+    no_client(gateway)

@@ -109,6 +109,14 @@ class Gateway:
             f"{count} access log lines",
         )
 
+    def wait_access_line(self, text, start=0):
+        """The first access log line with a text in it, from line `start` on. Workers write in no
+        particular order."""
+        return wait.until(
+            lambda: next((line for line in self.access_lines()[start:] if text in line), None),
+            f"access log line with {text!r}",
+        )
+
     def wait_log(self, text, start=0):
         """Waits for a text in the process log behind offset `start`."""
         return wait.until(lambda: text in self.log_text()[start:], f"log line with {text!r}")

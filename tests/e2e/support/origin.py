@@ -138,14 +138,14 @@ def echo(origin, stream):
 class Origin:
     """`behaviour(origin, stream)` runs for each connection, in a thread of its own."""
 
-    def __init__(self, name="origin", behaviour=echo):
+    def __init__(self, name="origin", behaviour=echo, address="127.0.0.1", port=0):
         self.name = name
         self.behaviour = behaviour
         self.requests = []
         self.connection_count = 0
         self.errors = []
         self.streams = []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.listener = socket.create_server((address, port), backlog=512)
         self.port = self.listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
