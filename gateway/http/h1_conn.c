@@ -359,7 +359,7 @@ static bool h1_conn_receive_response(struct h1_conn *h1, const unsigned char *by
     }
     /* In the turn that opened the leg the kernel had these bytes before it had the request: they were
      * lying on an idle connection. To the exchange that is one closed under it. */
-    if (h1->leg_opened_us == now_mono_us()) {
+    if (h1->leg_opened_turn == loop_turn_count(h1->loop)) {
         h1_conn_break(h1, H1_PART_RESET, LEG_END_PEER_CLOSED, "http1.unsolicited_response");
         return false;
     }
@@ -710,7 +710,7 @@ static struct leg *h1_conn_open_leg(struct conn *conn, const struct leg_handler 
     h1_conn_set_deadline(h1, H1_DEADLINE_NONE, 0);
     h1_conn_prepare_parser(h1);
     h1_leg_open(h1);
-    h1->leg_opened_us = now_mono_us();
+    h1->leg_opened_turn = loop_turn_count(h1->loop);
     h1->leg.handler = handler;
     h1->leg.owner = owner;
     return &h1->leg;

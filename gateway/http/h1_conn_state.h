@@ -61,7 +61,7 @@ struct h1_conn {
     struct head *head;  /* in the arena: request received, or response under way */
     uint64_t send_left; /* with BODY_LENGTH */
     uint64_t drained_bytes;
-    uint64_t leg_opened_us; /* client role: the turn, by its reading of the clock */
+    uint64_t leg_opened_turn; /* client role: loop_turn_count() */
     uint64_t half_closed_sent_bytes;
     size_t offered_bytes; /* inside on_data: those behind what is being dealt with */
     enum h1_receive receive;

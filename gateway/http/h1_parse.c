@@ -334,11 +334,11 @@ bool h1_head_is_untouched(const struct h1_head_parser *parser, size_t len)
 
 /* --- Bodies ----------------------------------------------------------------------------------- */
 
-/*  CHUNK_SIZE_FIRST ─▶ CHUNK_SIZE ─▶ (EXT_… ─▶) CHUNK_SIZE_LF ─▶ CHUNK_BYTES ─▶ CHUNK_CR ─▶
- * CHUNK_LF ▲                                          │ size 0                                  │
- *        └──────────────────────────────────────────┼─────────────────────────────────────────┘
- *                                                   ▼
- *                                            BODY_TRAILERS ─▶ BODY_DONE */
+/*  SIZE_FIRST ─▶ SIZE ─▶ (EXT_* ─▶) SIZE_LF ─▶ BYTES ─▶ CR ─▶ LF
+ *      ▲                               │                      │
+ *      └───────────────────────────────┼──────────────────────┘
+ *                                      ▼ size 0
+ *                                   TRAILERS ─▶ DONE             */
 enum body_state {
     BODY_STATE_BYTES, /* BODY_LENGTH, BODY_UNTIL_CLOSE */
     CHUNK_SIZE_FIRST,

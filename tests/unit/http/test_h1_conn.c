@@ -743,10 +743,24 @@ static void bytes_that_follow_in_the_same_turn_spoil_the_connection(void **state
     self.on_head = PLAN_RELEASE;
     send_request("GET", true);
     /* The second record of one read: no request can have been put on the connection between. */
+    fake_new_turn();
     fake_deliver(self.transport, STR("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
     fake_deliver(self.transport, STR("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"));
     fake_turn(self.transport);
     assert_log(&self, "head 200 end;closed;");
+}
+
+static void what_lay_on_an_idle_connection_is_no_answer(void **state)
+{
+    (void)state;
+    self.keeps_leg_at_end = true;
+    send_request("GET", true);
+    /* In the very turn of the request: it had not left yet. */
+    fake_deliver(self.transport, STR("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"));
+    fake_turn(self.transport);
+    assert_log(&self, "end closed;closed;");
+    assert_int_equal(self.leg->wire_received_bytes, 0); /* so that it is tried again elsewhere */
+    assert_int_equal(self.transport->state, FAKE_RESET);
 }
 
 static void an_idle_connection_that_speaks_or_ends_is_closed(void **state)
@@ -906,6 +920,7 @@ int main(void)
         CLIENT(half_a_head_counts_as_bytes_received),
         cmocka_unit_test(a_connection_in_doubt_is_not_used_again),
         CLIENT(bytes_that_follow_in_the_same_turn_spoil_the_connection),
+        CLIENT(what_lay_on_an_idle_connection_is_no_answer),
         CLIENT(an_idle_connection_that_speaks_or_ends_is_closed),
         CLIENT(only_one_request_at_a_time),
         CLIENT(an_answer_before_the_request_was_sent_whole),

@@ -33,6 +33,7 @@ static struct {
     struct list deferred;
     struct list timers;
     uint64_t now_ms;
+    uint64_t turn_count;
     unsigned freed_count;
     struct {
         void *memory;
@@ -61,6 +62,12 @@ static inline void fake_transport_free(struct transport *transport)
 }
 
 /* --- loop.h ----------------------------------------------------------------------------------- */
+
+uint64_t loop_turn_count(const struct loop *loop)
+{
+    (void)loop;
+    return fake.turn_count;
+}
 
 void loop_defer(struct loop *loop, struct deferred *deferred, void (*fn)(void *arg), void *arg)
 {
@@ -246,6 +253,12 @@ static inline void fake_turn(struct transport *transport)
     fake.reaped_count = 0;
 }
 
+/* What follows happens in the next turn of the loop. */
+static inline void fake_new_turn(void)
+{
+    fake.turn_count++;
+}
+
 /* Within a turn: nothing deferred happens yet. */
 static inline void fake_deliver(struct transport *transport, struct str bytes)
 {
@@ -255,6 +268,7 @@ static inline void fake_deliver(struct transport *transport, struct str bytes)
 
 static inline void fake_receive(struct transport *transport, struct str bytes)
 {
+    fake_new_turn();
     fake_deliver(transport, bytes);
     fake_turn(transport);
 }
