@@ -1,0 +1,408 @@
+/* test_compile_listeners: merging of servers (spec 2.4, 14.2, 14.3, section 15). */
+#include "tests/unit/support/snapshot_from_yaml.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define TCP_SERVER(port) "{port: {number: " port ", name: tcp, protocol: TCP}, hosts: ['*']}"
+
+static struct str server_of(const struct snapshot_case *test, const char *sni)
+{
+    const struct snapshot_listener *listener = snapshot_case_listener(test, "0.0.0.0:443");
+    const struct tls_server *server;
+
+    assert_non_null(listener);
+    server = snapshot_find_tls_server(listener, str_from_cstr(sni));
+    return server != NULL ? server->gateway : STR("none");
+}
+
+#define assert_server(test, sni, name)                                                             \
+    assert_string_equal(server_of((test), (sni)).ptr, (name))
+
+static void test_nothing(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test, "");
+    assert_int_equal(test.snapshot->listener_count, 0);
+    assert_int_equal(test.report.findings.count, 0);
+    snapshot_case_close(&test);
+}
+
+/* 14.2 row 5, GW-34. */
+static void test_http_then_https(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test,
+                       GATEWAY("a", "{port: {number: 443, name: p, protocol: HTTP}, hosts: [a.com]}")
+                           GATEWAY("b", HTTPS_SERVER("p", "b.com")));
+    assert_int_equal(test.snapshot->listener_count, 1);
+    assert_false(test.snapshot->listeners[0].is_tls);
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_CONFLICT), 1);
+    snapshot_case_close(&test);
+}
+
+/* GW-40, P: rejected in both orders. */
+static void test_https_then_http(void **state)
+{
+    struct snapshot_case test;
+    const struct finding *finding;
+    (void)state;
+
+    snapshot_from_yaml(
+        &test, GATEWAY("a", HTTPS_SERVER("p", "a.com"))
+                   GATEWAY("b", "{port: {number: 443, name: p, protocol: HTTP}, hosts: [b.com]}"));
+    assert_int_equal(test.snapshot->listener_count, 1);
+    assert_true(test.snapshot->listeners[0].is_tls);
+    finding = snapshot_case_finding(&test, FINDING_SERVER_CONFLICT);
+    assert_non_null(finding);
+    /* Both places are told. */
+    assert_int_equal(finding->place.line, 4);
+    assert_true(str_find(finding->message, STR("Gateway istio-system/a (test.yaml:2)")) !=
+                SIZE_MAX);
+    snapshot_case_close(&test);
+}
+
+/* 14.2 row 7; TCP itself is not honoured yet. */
+static void test_tcp(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test, GATEWAY("a", TCP_SERVER("9000")) GATEWAY("b", TCP_SERVER("9000")));
+    assert_int_equal(test.snapshot->listener_count, 0);
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_PROTOCOL_NOT_HONOURED), 1);
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_CONFLICT), 1);
+    snapshot_case_close(&test);
+}
+
+/* 14.2 row 1, GW-35. */
+static void test_two_by_sni(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(
+        &test, GATEWAY("a", HTTPS_SERVER("p", "a.com")) GATEWAY("b", HTTPS_SERVER("p", "b.com")));
+    assert_server(&test, "a.com", "istio-system/a");
+    assert_server(&test, "B.com", "istio-system/b");
+    assert_server(&test, "c.com", "none"); /* SN-8 */
+    assert_server(&test, "", "none");      /* SN-5 */
+    assert_int_equal(test.snapshot->listeners[0].server_count, 2);
+    snapshot_case_close(&test);
+}
+
+/* 14.2 row 2, GW-36 with the choice of section 15: only the duplicate host goes. */
+static void test_duplicate_host(void **state)
+{
+    struct snapshot_case test;
+    const struct finding *finding;
+    (void)state;
+
+    snapshot_from_yaml(&test, GATEWAY("a", HTTPS_SERVER("p", "a.com"))
+                                  GATEWAY("b", HTTPS_SERVER("p", "a.com, b.com")));
+    assert_server(&test, "a.com", "istio-system/a");
+    assert_server(&test, "b.com", "istio-system/b");
+    finding = snapshot_case_finding(&test, FINDING_SERVER_HOST_TAKEN);
+    assert_non_null(finding);
+    assert_true(str_equals(finding->field, STR("spec.servers[0].hosts[0]")));
+    assert_true(str_find(finding->message, STR("istio-system/a (test.yaml:2)")) != SIZE_MAX);
+    snapshot_case_close(&test);
+}
+
+/* 14.2 row 11, GW-37 P, GW-26: the prefix and the case do not count. */
+static void test_duplicate_behind_prefix(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test, GATEWAY("a", HTTPS_SERVER("p", "ns1/A.com"))
+                                  GATEWAY("b", HTTPS_SERVER("p", "a.com")));
+    assert_server(&test, "a.com", "istio-system/a");
+    assert_int_equal(test.snapshot->listeners[0].server_count, 1);
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_HOST_TAKEN), 1);
+    snapshot_case_close(&test);
+}
+
+/* 14.2 rows 3 and 4, SN-1, SN-3. */
+static void test_wildcards(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test, GATEWAY("a", HTTPS_SERVER("p", "'*.a.com'"))
+                                  GATEWAY("b", HTTPS_SERVER("p", "x.a.com"))
+                                      GATEWAY("c", HTTPS_SERVER("p", "'*', c.com")));
+    assert_server(&test, "x.a.com", "istio-system/b");
+    assert_server(&test, "y.a.com", "istio-system/a");
+    assert_server(&test, "z.y.a.com", "istio-system/a");
+    assert_server(&test, "a.com", "istio-system/c");
+    assert_server(&test, "", "istio-system/c");
+    assert_server(&test, "c.com", "istio-system/c");
+    snapshot_case_close(&test);
+}
+
+/* 14.2 row 6, GW-33, SN-73. */
+static void test_http_merged(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(
+        &test,
+        GATEWAY("a", HTTP_SERVER("a.com"))
+            GATEWAY("b", "{port: {number: 80, name: h2, protocol: HTTP2}, hosts: [a.com, b.com]}")
+                VIRTUAL_SERVICE("app", "x", "{hosts: [a.com], gateways: [istio-system/a], http: [" ROUTE("xa", "{uri: {prefix: /x}}") "]}")
+                    VIRTUAL_SERVICE("app", "y", "{hosts: [a.com, b.com], gateways: [istio-system/b], http: [" ROUTE("yb", "{uri: {prefix: /y}}") "]}"));
+    assert_int_equal(test.snapshot->listener_count, 1);
+    assert_string_equal(test.snapshot->listeners[0].routes->name.ptr, "http.80");
+    assert_string_equal(test.snapshot->listeners[0].protocol.ptr, "HTTP");
+    assert_string_equal(test.snapshot->listeners[0].name.ptr, "0.0.0.0_80");
+    assert_route(test.snapshot->listeners[0].routes, "a.com", "/x", "xa");
+    assert_route(test.snapshot->listeners[0].routes, "a.com", "/y", "yb");
+    assert_route(test.snapshot->listeners[0].routes, "b.com", "/x", "404");
+    assert_route(test.snapshot->listeners[0].routes, "b.com", "/y", "yb");
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_HTTP2_NOT_HONOURED), 1);
+    snapshot_case_close(&test);
+}
+
+/* 14.2 row 8, GW-35: the passthrough server is not honoured yet, its names are nobody else's. */
+static void test_passthrough_keeps_its_names(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(
+        &test, GATEWAY("a", HTTPS_SERVER("p", "'*.com'"))
+                   GATEWAY("b", "{port: {number: 443, name: t, protocol: TLS}, hosts: [b.com], "
+                                "tls: {mode: PASSTHROUGH}}"));
+    assert_server(&test, "a.com", "istio-system/a");
+    assert_server(&test, "b.com", "istio-system/b");
+    assert_null(snapshot_find_tls_server(&test.snapshot->listeners[0], STR("b.com"))->context);
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_PROTOCOL_NOT_HONOURED), 1);
+    snapshot_case_close(&test);
+}
+
+/* TL-2, TL-4, TL-5, TL-7, GW-70: a server that demands more is never served with less. */
+static void test_modes_not_honoured(void **state)
+{
+    static const char *const modes[] = {
+        "{mode: MUTUAL, credentialName: c}",
+        "{mode: OPTIONAL_MUTUAL, credentialName: c}",
+        "{mode: ISTIO_MUTUAL}",
+        "{mode: PASSTHROUGH}",
+        "{mode: AUTO_PASSTHROUGH}",
+        "{credentialName: c}",
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        struct snapshot_case test;
+        char yaml[1024];
+
+        (void)snprintf(yaml, sizeof(yaml),
+                       GATEWAY("a", "{port: {number: 443, name: p, protocol: HTTPS}, hosts: "
+                                    "[a.com], tls: %s}")
+                           GATEWAY("b", HTTPS_SERVER("p", "'*'")),
+                       modes[i]);
+        snapshot_from_yaml(&test, yaml);
+        assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_MODE_NOT_HONOURED), 1);
+        assert_server(&test, "a.com", "istio-system/a");
+        assert_null(snapshot_find_tls_server(&test.snapshot->listeners[0], STR("a.com"))->context);
+        snapshot_case_close(&test);
+    }
+}
+
+/* A port where nothing is honoured is not opened. */
+static void test_nothing_honoured(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test, GATEWAY("a", "{port: {number: 443, name: p, protocol: HTTPS}, hosts: "
+                                           "[a.com], tls: {mode: PASSTHROUGH}}"));
+    assert_int_equal(test.snapshot->listener_count, 0);
+    snapshot_case_close(&test);
+}
+
+/* 14.2 row 9, GW-32. */
+static void test_binds(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(
+        &test,
+        GATEWAY("a", "{port: {number: 80, name: p, protocol: HTTP}, bind: 10.0.0.1, hosts: [a.com]}")
+            GATEWAY("b", HTTP_SERVER("a.com")));
+    assert_int_equal(test.snapshot->listener_count, 2);
+    assert_string_equal(snapshot_case_listener(&test, "10.0.0.1:80")->routes->name.ptr,
+                        "http.80.10.0.0.1");
+    assert_string_equal(snapshot_case_listener(&test, "0.0.0.0:80")->routes->name.ptr, "http.80");
+    snapshot_case_close(&test);
+}
+
+/* GW-33 */
+static void test_table_name(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test, GATEWAY("gw", HTTPS_SERVER("web", "a.com")));
+    assert_string_equal(test.snapshot->listeners[0].servers[0]->name.ptr,
+                        "https.443.web.gw.istio-system");
+    assert_string_equal(test.snapshot->listeners[0].servers[0]->routes->name.ptr,
+                        "https.443.web.gw.istio-system");
+    assert_string_equal(test.snapshot->listeners[0].servers[0]->credential.ptr, "c");
+    assert_int_equal(test.snapshot->listeners[0].servers[0]->line, 2);
+    snapshot_case_close(&test);
+}
+
+/* GW-25: stripped, de-duplicated, sorted. */
+static void test_server_hosts(void **state)
+{
+    struct snapshot_case test;
+    const struct tls_server *server;
+    (void)state;
+
+    snapshot_from_yaml(&test, GATEWAY("gw", HTTPS_SERVER("web", "z.com, app/b.com, B.com, ./c.com")));
+    server = test.snapshot->listeners[0].servers[0];
+    assert_int_equal(server->hosts.count, 3);
+    assert_true(str_equals(server->hosts.items[0], STR("b.com")));
+    assert_true(str_equals(server->hosts.items[1], STR("c.com")));
+    assert_true(str_equals(server->hosts.items[2], STR("z.com")));
+    snapshot_case_close(&test);
+}
+
+/* GW-3, GW-4 */
+static void test_selector(void **state)
+{
+    static const char yaml[] =
+        OBJECT("Gateway", "app", "other",
+               "{selector: {istio: egress}, servers: [" HTTP_SERVER("a.com") "]}")
+            OBJECT("Gateway", "app", "every", "{servers: [" HTTP_SERVER("b.com") "]}")
+                OBJECT("Gateway", "app", "empty",
+                       "{selector: {}, servers: [{port: {number: 81, name: p, protocol: HTTP}, "
+                       "hosts: [b.com]}]}");
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test, yaml);
+    assert_int_equal(test.snapshot->listener_count, 2);
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_GATEWAY_NOT_SELECTED), 1);
+    snapshot_case_close(&test);
+
+    snapshot_case_init(&test);
+    test.options.has_labels = false; /* none given: every Gateway applies */
+    snapshot_case_open(&test, yaml);
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_GATEWAY_NOT_SELECTED), 0);
+    snapshot_case_close(&test);
+}
+
+/* RL-5, 2.4: the older one is first, then the name decides. */
+static void test_order(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(
+        &test,
+        "{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: a, namespace: x, "
+        "creationTimestamp: '2024-02-01T00:00:00Z'}, spec: {servers: [" HTTPS_SERVER("p", "a.com") "]}}\n---\n"
+        "{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: b, namespace: x, "
+        "creationTimestamp: '2024-01-01T00:00:00Z'}, spec: {servers: [" HTTPS_SERVER("p", "a.com") "]}}\n");
+    assert_server(&test, "a.com", "x/b");
+    snapshot_case_close(&test);
+}
+
+/* GW-30, and the port map that has the last word. */
+static void test_ports(void **state)
+{
+    static const char yaml[] =
+        "{apiVersion: v1, kind: Service, metadata: {name: gw, namespace: istio-system}, spec: "
+        "{selector: {istio: ingressgateway}, ports: [{name: h, port: 80, targetPort: 8080}, "
+        "{name: s, port: 443, targetPort: https}]}}\n" GATEWAY(
+            "a", HTTP_SERVER("a.com") ", " HTTPS_SERVER("s", "a.com"));
+    struct port_map_entry entry = { 80, 0 };
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test, yaml);
+    assert_non_null(snapshot_case_listener(&test, "0.0.0.0:8080"));
+    assert_string_equal(snapshot_case_listener(&test, "0.0.0.0:8080")->routes->name.ptr,
+                        "http.8080");
+    assert_int_equal(snapshot_case_listener(&test, "0.0.0.0:8080")->gateway_port, 80);
+    assert_non_null(snapshot_case_listener(&test, "0.0.0.0:443"));
+    snapshot_case_close(&test);
+
+    snapshot_case_init(&test);
+    test.options.port_map.items = &entry;
+    test.options.port_map.count = 1;
+    test.options.bind = STR("::1");
+    snapshot_case_open(&test, yaml);
+    assert_non_null(snapshot_case_listener(&test, "[::1]:0#80"));
+    assert_int_equal(address_port(&snapshot_case_listener(&test, "[::1]:0#80")->address), 0);
+    snapshot_case_close(&test);
+}
+
+static void test_reserved_ports(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test,
+                       GATEWAY("a", "{port: {number: 15021, name: a, protocol: HTTP}, hosts: ['*']}, "
+                                    "{port: {number: 15006, name: b, protocol: HTTP}, hosts: ['*']}"));
+    assert_int_equal(test.snapshot->listener_count, 1);
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_RESERVED_PORT), 1);
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_ISTIO_PORT), 1);
+    snapshot_case_close(&test);
+}
+
+/* GW-38: the duplicate test is for redirecting HTTP servers too. */
+static void test_duplicate_redirect(void **state)
+{
+#define REDIRECT_SERVER                                                                            \
+    "{port: {number: 80, name: http, protocol: HTTP}, hosts: [a.com], tls: {httpsRedirect: true}}"
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test, GATEWAY("a", REDIRECT_SERVER) GATEWAY("b", REDIRECT_SERVER));
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_HOST_TAKEN), 1);
+    assert_route(test.snapshot->listeners[0].routes, "a.com", "/", "redirect-tls");
+    snapshot_case_close(&test);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_http_then_https),
+        cmocka_unit_test(test_https_then_http),
+        cmocka_unit_test(test_tcp),
+        cmocka_unit_test(test_two_by_sni),
+        cmocka_unit_test(test_duplicate_host),
+        cmocka_unit_test(test_duplicate_behind_prefix),
+        cmocka_unit_test(test_wildcards),
+        cmocka_unit_test(test_http_merged),
+        cmocka_unit_test(test_passthrough_keeps_its_names),
+        cmocka_unit_test(test_modes_not_honoured),
+        cmocka_unit_test(test_nothing_honoured),
+        cmocka_unit_test(test_binds),
+        cmocka_unit_test(test_table_name),
+        cmocka_unit_test(test_server_hosts),
+        cmocka_unit_test(test_selector),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_reserved_ports),
+        cmocka_unit_test(test_duplicate_redirect),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
