@@ -3,17 +3,23 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/mem.h"
+#include "gateway/base/now.h"
 #include "gateway/http/h1_conn.h"
 #include "gateway/observe/log.h"
 #include "gateway/proxy/client_tls.h"
 #include "gateway/proxy/exchange.h"
 #include "gateway/proxy/exchange_log.h"
 
+/* A connection that was just accepted, or just answered, may have a request on its way: it is not
+ * taken away from its client before it has been idle for so long. */
+enum { CLIENT_RECLAIM_IDLE_MS = 250 };
+
 static void client_set_busy(struct client *client, bool is_busy)
 {
     struct worker *worker = client->worker;
 
     list_remove(&client->link);
+    client->idle_since_ms = now_mono_ms();
     list_push_back(is_busy ? &worker->busy_clients : &worker->idle_clients, &client->link);
     worker_review_accepting(worker);
 }
@@ -39,7 +45,7 @@ static void client_forget(struct client *client)
 
     CHECK(!client->is_closed);
     client->is_closed = true;
-    timer_cancel(&client->handshake_deadline);
+    timer_cancel(&client->opening_deadline);
     list_remove(&client->link);
     client->listener->connection_count--;
     metric_series_sub(client->listener->connection_series, 1);
@@ -71,6 +77,7 @@ static void client_on_request(void *owner, struct conn *conn, struct leg *leg, s
     struct client *client = owner;
 
     (void)conn;
+    timer_cancel(&client->opening_deadline);
     client_set_busy(client, true);
     exchange_begin(client, leg, head, is_end);
 }
@@ -102,14 +109,22 @@ static const struct conn_owner client_conn_owner = {
     .on_closed = client_on_closed,
 };
 
+/* Came, and has asked for nothing yet: from now on it may make way for one that does. */
+static void client_on_silence(void *arg)
+{
+    client_set_busy(arg, false);
+}
+
 void client_start_http(struct client *client)
 {
     struct worker *worker = client->worker;
 
-    timer_cancel(&client->handshake_deadline);
+    /* Its first request is most likely on the way: it does not count as idle at once. */
+    timer_cancel(&client->opening_deadline);
+    timer_init(&client->opening_deadline, client_on_silence, client);
+    timer_arm(worker->loop, &client->opening_deadline, LIMIT_FIRST_REQUEST_MS);
     mem_free(client->hello);
     client->hello = NULL;
-    client_set_busy(client, false);
     client->conn = h1_conn_new_server(client->transport, &worker->options.client_limits,
                                       &client_conn_owner, client);
 }
@@ -121,13 +136,24 @@ static void client_on_handshake_deadline(void *arg)
     client_tls_on_deadline(arg);
 }
 
-/* Room for one more: the connection that has been idle longest makes way (its client must expect
- * that of an idle connection at any time, RFC 9112 9.5). */
+uint64_t client_reclaim_wait_ms(const struct worker *worker)
+{
+    struct list *oldest = list_first(&worker->idle_clients);
+
+    if (oldest == NULL) {
+        return UINT64_MAX;
+    }
+    uint64_t idle_ms = now_mono_ms() - list_object(oldest, struct client, link)->idle_since_ms;
+    return idle_ms >= CLIENT_RECLAIM_IDLE_MS ? 0 : CLIENT_RECLAIM_IDLE_MS - idle_ms;
+}
+
+/* Room for one more: the connection that has been idle longest makes way. Its client must expect
+ * that of an idle connection at any time (RFC 9112 9.5). */
 static void client_reclaim_idle(struct worker *worker)
 {
     struct list *oldest = list_first(&worker->idle_clients);
 
-    if (oldest != NULL) {
+    if (oldest != NULL && client_reclaim_wait_ms(worker) == 0) {
         LOG_WARN("client",
                  "all %zu connections of worker %u are taken; closing the longest idle one",
                  worker->options.max_connections, worker->index);
@@ -149,7 +175,7 @@ void client_accept(struct worker_listener *listener, int fd, const struct addres
     client->id = ++worker->next_connection_id;
     client->is_tls = listener->is_tls;
     client->transport = transport_new(worker->loop, fd, peer);
-    timer_init(&client->handshake_deadline, client_on_handshake_deadline, client);
+    timer_init(&client->opening_deadline, client_on_handshake_deadline, client);
     list_push_back(&worker->busy_clients, &client->link);
     listener->connection_count++;
     metric_series_add(listener->connection_series, 1);
@@ -157,7 +183,7 @@ void client_accept(struct worker_listener *listener, int fd, const struct addres
     metrics_add(worker->metrics, METRIC_CONNECTIONS_TOTAL, 1);
     worker_count_connection(worker, 1);
     if (client->is_tls) {
-        timer_arm(worker->loop, &client->handshake_deadline, worker->options.handshake_timeout_ms);
+        timer_arm(worker->loop, &client->opening_deadline, worker->options.handshake_timeout_ms);
         client_tls_start(client);
     } else {
         client_start_http(client);

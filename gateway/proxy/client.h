@@ -13,10 +13,11 @@ struct client {
     struct list link; /* worker->idle_clients or ->busy_clients */
     struct worker *worker;
     struct worker_listener *listener;
-    struct transport *transport; /* the conn's once there is one */
-    struct conn *conn;           /* NULL before the handshake is done */
-    struct timer handshake_deadline;
+    struct transport *transport;   /* the conn's once there is one */
+    struct conn *conn;             /* NULL before the handshake is done */
+    struct timer opening_deadline; /* of the handshake; then of the first request */
     uint64_t id;
+    uint64_t idle_since_ms;
     bool is_tls;
     bool is_closed;
     struct client_hello *hello; /* until the handshake is done */
@@ -34,6 +35,9 @@ struct client {
 
 /* Takes over `fd`. */
 void client_accept(struct worker_listener *listener, int fd, const struct address *peer);
+/* How long until the connection that has been idle longest may be closed for another one's sake; 0:
+ * now; UINT64_MAX: none is idle. */
+uint64_t client_reclaim_wait_ms(const struct worker *worker);
 /* At once, without a word. */
 void client_close(struct client *client);
 /* The server of the current snapshot for the name of the handshake; NULL: plain, or there is none.

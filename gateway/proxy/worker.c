@@ -54,31 +54,49 @@ void worker_count_connection(struct worker *worker, int change)
     worker_review_accepting(worker);
 }
 
-void worker_review_accepting(struct worker *worker)
+static void worker_set_paused(struct worker *worker, bool is_paused)
 {
-    size_t max = worker->options.max_connections;
-    bool is_full =
-        max != 0 && worker_active_count(worker) >= max && list_is_empty(&worker->idle_clients);
     size_t position = 0;
     struct str key;
     void *value;
 
-    if (is_full == worker->is_paused) {
-        return;
-    }
-    worker->is_paused = is_full;
-    if (is_full) {
-        LOG_WARN("worker", "worker %u has %zu connections, all busy: not accepting for now",
-                 worker->index, max);
+    worker->is_paused = is_paused;
+    if (is_paused) {
+        LOG_WARN("worker", "worker %u has all its %zu connections: not accepting for now",
+                 worker->index, worker->options.max_connections);
     }
     while (map_next(&worker->listeners, &position, &key, &value)) {
         struct worker_listener *listener = value;
-        if (is_full) {
+        if (is_paused) {
             listener_pause(listener->socket);
         } else {
             listener_resume(listener->socket);
         }
     }
+}
+
+void worker_review_accepting(struct worker *worker)
+{
+    size_t max = worker->options.max_connections;
+
+    if (max == 0) {
+        return;
+    }
+    uint64_t wait_ms = client_reclaim_wait_ms(worker);
+    bool is_full = worker_active_count(worker) >= max && wait_ms > 0;
+    if (is_full && wait_ms != UINT64_MAX) {
+        timer_arm(worker->loop, &worker->pause_review, wait_ms);
+    } else {
+        timer_cancel(&worker->pause_review);
+    }
+    if (is_full != worker->is_paused) {
+        worker_set_paused(worker, is_full);
+    }
+}
+
+static void worker_on_pause_review(void *arg)
+{
+    worker_review_accepting(arg);
 }
 
 /* --- Listeners -------------------------------------------------------------------------------- */
@@ -383,6 +401,7 @@ static void worker_close_everything(struct worker *worker)
     struct list *first;
 
     worker->is_stopping = true;
+    timer_cancel(&worker->pause_review);
     worker_close_listeners(worker);
     while ((first = list_first(&worker->busy_clients)) != NULL) {
         client_close(list_object(first, struct client, link));
@@ -487,6 +506,7 @@ struct worker *worker_start(const struct worker_options *options, unsigned index
     worker->request_metrics.shard = worker->metrics;
     worker->request_metrics.identity = &worker->options.identity;
     worker_init_clusters(worker);
+    timer_init(&worker->pause_review, worker_on_pause_review, worker);
     int error_number = worker_create_thread(worker);
     if (error_number != 0) {
         err_set(err, ERR_SYSTEM, "cannot start a worker thread: %s", strerror(error_number));

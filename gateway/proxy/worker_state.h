@@ -41,10 +41,11 @@ struct worker {
     struct map listeners; /* key to worker_listener */
     bool is_draining;     /* answers say "close" */
     bool is_stopping;
-    bool is_paused;           /* max_connections reached */
-    struct list idle_clients; /* the longest idle first */
-    struct list busy_clients; /* in a handshake or a request */
-    struct list exchanges;    /* under way */
+    bool is_paused;            /* max_connections reached */
+    struct timer pause_review; /* when an idle connection may make way */
+    struct list idle_clients;  /* the longest idle first */
+    struct list busy_clients;  /* in a handshake or a request */
+    struct list exchanges;     /* under way */
     struct list spare_exchanges;
     size_t spare_exchange_count;
     uint64_t next_connection_id;
@@ -56,7 +57,8 @@ struct worker_listener *worker_listener_ref(struct worker_listener *listener);
 void worker_listener_unref(struct worker_listener *listener);
 /* A client came or went. */
 void worker_count_connection(struct worker *worker, int change);
-/* At max_connections, with none idle that could make way, accepting pauses; else it goes on. */
+/* At max_connections, with none idle for long enough to make way, accepting pauses; else it goes
+ * on. */
 void worker_review_accepting(struct worker *worker);
 void worker_count_request(struct worker *worker, int change);
 
