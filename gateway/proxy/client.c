@@ -45,7 +45,7 @@ static void client_forget(struct client *client)
 
     CHECK(!client->is_closed);
     client->is_closed = true;
-    timer_cancel(&client->opening_deadline);
+    timer_cancel(&client->handshake_deadline);
     list_remove(&client->link);
     client->listener->connection_count--;
     metric_series_sub(client->listener->connection_series, 1);
@@ -77,7 +77,6 @@ static void client_on_request(void *owner, struct conn *conn, struct leg *leg, s
     struct client *client = owner;
 
     (void)conn;
-    timer_cancel(&client->opening_deadline);
     client_set_busy(client, true);
     exchange_begin(client, leg, head, is_end);
 }
@@ -109,22 +108,14 @@ static const struct conn_owner client_conn_owner = {
     .on_closed = client_on_closed,
 };
 
-/* Came, and has asked for nothing yet: from now on it may make way for one that does. */
-static void client_on_silence(void *arg)
-{
-    client_set_busy(arg, false);
-}
-
 void client_start_http(struct client *client)
 {
     struct worker *worker = client->worker;
 
-    /* Its first request is most likely on the way: it does not count as idle at once. */
-    timer_cancel(&client->opening_deadline);
-    timer_init(&client->opening_deadline, client_on_silence, client);
-    timer_arm(worker->loop, &client->opening_deadline, LIMIT_FIRST_REQUEST_MS);
+    timer_cancel(&client->handshake_deadline);
     mem_free(client->hello);
     client->hello = NULL;
+    client_set_busy(client, false);
     client->conn = h1_conn_new_server(client->transport, &worker->options.client_limits,
                                       &client_conn_owner, client);
 }
@@ -175,7 +166,7 @@ void client_accept(struct worker_listener *listener, int fd, const struct addres
     client->id = ++worker->next_connection_id;
     client->is_tls = listener->is_tls;
     client->transport = transport_new(worker->loop, fd, peer);
-    timer_init(&client->opening_deadline, client_on_handshake_deadline, client);
+    timer_init(&client->handshake_deadline, client_on_handshake_deadline, client);
     list_push_back(&worker->busy_clients, &client->link);
     listener->connection_count++;
     metric_series_add(listener->connection_series, 1);
@@ -183,7 +174,7 @@ void client_accept(struct worker_listener *listener, int fd, const struct addres
     metrics_add(worker->metrics, METRIC_CONNECTIONS_TOTAL, 1);
     worker_count_connection(worker, 1);
     if (client->is_tls) {
-        timer_arm(worker->loop, &client->opening_deadline, worker->options.handshake_timeout_ms);
+        timer_arm(worker->loop, &client->handshake_deadline, worker->options.handshake_timeout_ms);
         client_tls_start(client);
     } else {
         client_start_http(client);

@@ -15,7 +15,7 @@ struct client {
     struct worker_listener *listener;
     struct transport *transport;   /* the conn's once there is one */
     struct conn *conn;             /* NULL before the handshake is done */
-    struct timer opening_deadline; /* of the handshake; then of the first request */
+    struct timer handshake_deadline;
     uint64_t id;
     uint64_t idle_since_ms;
     bool is_tls;

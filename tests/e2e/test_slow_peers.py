@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from support import objects, raw, wait
+from support.gateway import IS_SANITIZED
 
 SHORT = (
     "--header-timeout", "1s", "--body-timeout", "1s", "--write-timeout", "1s",
@@ -90,7 +91,7 @@ def test_client_that_takes_nothing_is_cut_off(plain):
         no_client(gateway)
         # What the origin could send: kernel buffers and 256 KiB of ours, not the whole.
         assert sum(sent) < 64 * 1024 * 1024
-        assert gateway.resident_kib() - before < 4096
+        assert IS_SANITIZED or gateway.resident_kib() - before < 4096
     assert "DC" in gateway.wait_access_lines(1)[0] or gateway.access_lines()
 
 
@@ -100,11 +101,13 @@ def test_client_that_vanishes(plain, stage, how):
     """A client gone at any moment leaves nothing behind, and the origin's side is ended."""
     released = threading.Event()
     aborted = threading.Event()
+    arrived = threading.Event()
 
     def behaviour(origin, stream):
         request = stream.read_head()
         if request is None:
             return
+        arrived.set()
         if not stream.read_body(request):
             aborted.set()
             return
@@ -127,6 +130,7 @@ def test_client_that_vanishes(plain, stage, how):
         client.send(b"GET / HTTP/1.1\r\nhost")
     elif stage == "body":
         client.send(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nabc")
+        assert arrived.wait(15)
     elif stage == "answer":
         client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
         assert client.read_until(b"\r\n\r\n") is not None

@@ -13,6 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 BINARY = os.environ.get("GATEHOUSE_BIN", str(ROOT / "build/release/gatehouse"))
 # Sanitizers and valgrind slow the start; a deadline is not an assertion on speed.
 START_DEADLINE_S = 60.0
+# Sanitizers keep freed memory for a while: what is resident says nothing then.
+IS_SANITIZED = "/asan/" in BINARY or "/tsan/" in BINARY
 
 
 class Gateway:
