@@ -13,8 +13,8 @@ struct client {
     struct list link; /* worker->idle_clients or ->busy_clients */
     struct worker *worker;
     struct worker_listener *listener;
-    struct transport *transport;   /* the conn's once there is one */
-    struct conn *conn;             /* NULL before the handshake is done */
+    struct transport *transport; /* the conn's once there is one */
+    struct conn *conn;           /* NULL before the handshake is done */
     struct timer handshake_deadline;
     uint64_t id;
     uint64_t idle_since_ms;
