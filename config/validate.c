@@ -174,9 +174,6 @@ static void check_service_entry(const struct validation *validation,
         report_add(validation->report, FINDING_SERVICE_ENTRY_NONE, &at,
                    "resolution NONE cannot be used by a gateway: it has no original destination, "
                    "so requests to these hosts get 503");
-    } else if (entry->resolution == RESOLUTION_DYNAMIC_DNS) { /* SV-43 */
-        report_add(validation->report, FINDING_DYNAMIC_DNS_NOT_HONOURED, &at,
-                   "resolution DYNAMIC_DNS is not honoured; requests to these hosts get 503");
     }
 }
 
