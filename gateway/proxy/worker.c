@@ -472,7 +472,8 @@ static void worker_init_clusters(struct worker *worker)
         .max_header_bytes = DEFAULT_MAX_HEADER_BYTES,
         .max_headers = DEFAULT_MAX_HEADERS,
         .header_timeout_ms = client->header_timeout_ms,
-        .body_timeout_ms = client->body_timeout_ms,
+        /* An event stream may be silent for long; Istio sets no limit here (spec 9.6). */
+        .body_timeout_ms = client->idle_timeout_ms,
         .write_timeout_ms = client->write_timeout_ms,
         .idle_timeout_ms = LIMIT_POOL_IDLE_MS,
     };
