@@ -211,9 +211,12 @@ run:
 ## test: install what is missing; unit tests, fuzz corpora, end to end
 test:
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory $(PARALLEL) unit
-	@$(MAKE) --no-print-directory $(PARALLEL) replay
-	@$(MAKE) --no-print-directory $(PARALLEL) e2e
+	@$(call run_parts,$(VARIANT))
+
+# One part that fails does not hide what the others would say.
+run_parts = failed=; for part in unit replay e2e; do \
+    $(MAKE) --no-print-directory $(PARALLEL) VARIANT=$1 $$part || failed="$$failed $$part"; \
+    done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 ## unit: all unit tests; unit-<layer> for one layer
 unit: $(UNIT_PROGRAMS)
@@ -239,9 +242,7 @@ check: lint
 
 ## asan tsan: unit tests, corpora and end to end with ASan and UBSan; with TSan
 asan tsan:
-	@$(MAKE) --no-print-directory $(PARALLEL) VARIANT=$@ unit
-	@$(MAKE) --no-print-directory $(PARALLEL) VARIANT=$@ replay
-	@$(MAKE) --no-print-directory $(PARALLEL) VARIANT=$@ e2e
+	@$(call run_parts,$@)
 
 $(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o \
     $(ALL_ARCHIVES) $(BUILD)/flags
@@ -265,9 +266,7 @@ fuzz:
 ## cov: unit and end to end with coverage; lines not reached stand in build/cov/report
 cov:
 	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
-	@$(MAKE) --no-print-directory $(PARALLEL) VARIANT=cov unit
-	@$(MAKE) --no-print-directory $(PARALLEL) VARIANT=cov replay
-	@$(MAKE) --no-print-directory $(PARALLEL) VARIANT=cov e2e
+	@$(call run_parts,cov)
 	@$(PYTHON) tests/lint/coverage_report.py build/cov
 
 ## perf: the scenarios of perf/ on loopback
