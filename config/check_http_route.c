@@ -4,6 +4,8 @@
 #include "config/check_kinds.h"
 #include "config/value.h"
 #include "gateway/base/limits.h"
+#include "gateway/observe/format.h"
+#include "gateway/route/pattern.h"
 
 #define LARGE_DIRECT_BODY_BYTES (100u * 1024u)
 
@@ -94,17 +96,32 @@ static void check_header_name(struct reader *reader, struct str name, bool may_r
     }
 }
 
+/* RL-50, HT-89: an unknown operator refuses this object only, and its last good version stays. */
+static void check_header_value(struct reader *reader, struct str value)
+{
+    const char *problem = value_header_value_problem(value);
+    struct err err = { 0 };
+
+    if (problem != NULL) {
+        reader_fail(reader, NULL, FINDING_ROUTE_HEADERS, "%s", problem);
+        return;
+    }
+    struct arena *scratch = arena_new(1024);
+
+    if (format_compile(scratch, value, &err) == NULL) {
+        reader_fail(reader, NULL, FINDING_ROUTE_HEADERS, "%s", err.text);
+    }
+    arena_free(scratch);
+}
+
 static void check_header_pairs(struct reader *reader, const char *field,
                                const struct str_pair_vec *pairs, bool may_rewrite_host)
 {
     for (size_t i = 0; i < pairs->count; i++) {
         size_t former = reader_enter_key(reader, field, pairs->items[i].name);
-        const char *problem = value_header_value_problem(pairs->items[i].value);
 
         check_header_name(reader, pairs->items[i].name, may_rewrite_host);
-        if (problem != NULL) {
-            reader_fail(reader, NULL, FINDING_ROUTE_HEADERS, "%s", problem);
-        }
+        check_header_value(reader, pairs->items[i].value);
         reader_leave(reader, former);
     }
 }
@@ -276,6 +293,21 @@ static void check_direct_response(struct reader *reader,
     }
 }
 
+/* spec HT-74: the text names groups that the expression has. */
+static void check_rewrite_text(struct reader *reader, const struct regex_rewrite *regex)
+{
+    struct arena *scratch = arena_new(1024);
+    struct err err = { 0 };
+    struct pattern *pattern = pattern_new_search(scratch, regex->match, &err);
+
+    if (pattern != NULL && !pattern_check_rewrite(pattern, regex->rewrite, &err)) {
+        reader_fail(reader, "rewrite.uriRegexRewrite.rewrite", FINDING_ROUTE_REWRITE, "%s",
+                    err.text);
+    }
+    pattern_free(pattern);
+    arena_free(scratch);
+}
+
 /* spec HT-70 */
 static void check_rewrite(struct reader *reader, const struct http_rewrite *rewrite)
 {
@@ -300,6 +332,7 @@ static void check_rewrite(struct reader *reader, const struct http_rewrite *rewr
                     "uriRegexRewrite requires both match and rewrite");
     } else {
         check_common_regex(reader, "rewrite.uriRegexRewrite.match", regex->match);
+        check_rewrite_text(reader, regex);
     }
 }
 

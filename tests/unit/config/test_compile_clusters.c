@@ -13,18 +13,20 @@
                     "{hosts: [a.com], gateways: [istio-system/gw], http: [{route: "                \
                     "[{destination: " destination "}]}]}")
 #define SERVICE(namespace, name, spec)                                                             \
-    "---\n{apiVersion: v1, kind: Service, metadata: {name: " name ", namespace: " namespace        \
-    "}, spec: " spec "}\n"
+    "---\n{apiVersion: v1, kind: Service, metadata: {name: " name                                  \
+    ", namespace: " namespace "}, spec: " spec "}\n"
 #define SLICE(namespace, service, ports, endpoints)                                                \
     "---\n{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: " service        \
     "-1, namespace: " namespace ", labels: {kubernetes.io/service-name: " service                  \
-    "}}, addressType: IPv4, ports: [" ports "], endpoints: [" endpoints "]}\n"
+                                "}}, addressType: IPv4, ports: [" ports                            \
+                                "], endpoints: [" endpoints "]}\n"
 #define SERVICE_ENTRY(namespace, name, spec) OBJECT("ServiceEntry", namespace, name, spec)
 #define RULE(namespace, name, spec) OBJECT("DestinationRule", namespace, name, spec)
 #define REVIEWS                                                                                    \
     SERVICE("app", "reviews", "{ports: [{name: http, port: 80}]}")                                 \
-    SLICE("app", "reviews", "{name: http, port: 9080}", "{addresses: [10.0.0.1]}, {addresses: "    \
-                                                         "[10.0.0.2]}")
+    SLICE("app", "reviews", "{name: http, port: 9080}",                                            \
+          "{addresses: [10.0.0.1]}, {addresses: "                                                  \
+          "[10.0.0.2]}")
 
 static const struct route_destination *destination_of(const struct snapshot_case *test)
 {
@@ -52,24 +54,28 @@ static void test_no_cluster(void **state)
           SERVICE("app", "two", "{ports: [{name: a, port: 81}, {name: b, port: 9090}]}")
               TO("{host: two}"),
           "outbound|80||two.app.svc.cluster.local", FINDING_DESTINATION_PORT_UNKNOWN },
-        { "HT-41: told", SERVICE("app", "two", "{ports: [{name: a, port: 81}, {name: b, port: "
-                                               "9090}]}") TO("{host: two}"),
+        { "HT-41: told",
+          SERVICE("app", "two",
+                  "{ports: [{name: a, port: 81}, {name: b, port: "
+                  "9090}]}") TO("{host: two}"),
           "outbound|80||two.app.svc.cluster.local", FINDING_DESTINATION_PORT_GUESSED },
         { "HT-43: no such port", REVIEWS TO("{host: reviews, port: {number: 81}}"),
           "outbound|81||reviews.app.svc.cluster.local", FINDING_DESTINATION_PORT_UNKNOWN },
         { "DR-13: no such subset", REVIEWS TO("{host: reviews, subset: v1}"),
           "outbound|80|v1|reviews.app.svc.cluster.local", FINDING_SUBSET_UNKNOWN },
         { "SV-4: not exported",
-          SERVICE_ENTRY("app", "e", "{hosts: [e.x], exportTo: ['.'], ports: [{number: 80, name: h, "
-                                    "protocol: HTTP}], resolution: DNS}") TO("{host: e.x}"),
+          SERVICE_ENTRY("app", "e",
+                        "{hosts: [e.x], exportTo: ['.'], ports: [{number: 80, name: h, "
+                        "protocol: HTTP}], resolution: DNS}") TO("{host: e.x}"),
           "outbound|80||e.x", FINDING_DESTINATION_UNKNOWN },
         { "DR-61: TLS is asked for",
           REVIEWS RULE("app", "r", "{host: reviews, trafficPolicy: {tls: {mode: SIMPLE}}}")
               TO("{host: reviews}"),
           "outbound|80||reviews.app.svc.cluster.local", FINDING_DESTINATION_TLS_NOT_HONOURED },
         { "DR-30: PASSTHROUGH",
-          REVIEWS RULE("app", "r", "{host: reviews, trafficPolicy: {loadBalancer: {simple: "
-                                   "PASSTHROUGH}}}") TO("{host: reviews}"),
+          REVIEWS RULE("app", "r",
+                       "{host: reviews, trafficPolicy: {loadBalancer: {simple: "
+                       "PASSTHROUGH}}}") TO("{host: reviews}"),
           "outbound|80||reviews.app.svc.cluster.local", FINDING_POLICY_LOAD_BALANCER },
     };
     (void)state;
@@ -98,15 +104,15 @@ static void test_kubernetes_service(void **state)
     (void)state;
 
     snapshot_from_yaml(
-        &test,
-        SERVICE("app", "reviews", "{ports: [{name: http, port: 8080}, {name: dns, port: 8080, "
-                                  "protocol: UDP}]}")
-            SLICE("app", "reviews", "{name: http, port: 9080}, {name: other, port: 1}",
-                  "{addresses: [10.0.0.3], conditions: {ready: false, terminating: false}}, "
-                  "{addresses: [10.0.0.4], conditions: {ready: false}}, "
-                  "{addresses: [10.0.0.5], conditions: {ready: false, terminating: true}}, "
-                  "{addresses: [10.0.0.2, 10.0.0.1]}, {addresses: [10.0.0.1]}")
-                TO("{host: reviews, port: {number: 8080}}"));
+        &test, SERVICE("app", "reviews",
+                       "{ports: [{name: http, port: 8080}, {name: dns, port: 8080, "
+                       "protocol: UDP}]}")
+                   SLICE("app", "reviews", "{name: http, port: 9080}, {name: other, port: 1}",
+                         "{addresses: [10.0.0.3], conditions: {ready: false, terminating: false}}, "
+                         "{addresses: [10.0.0.4], conditions: {ready: false}}, "
+                         "{addresses: [10.0.0.5], conditions: {ready: false, terminating: true}}, "
+                         "{addresses: [10.0.0.2, 10.0.0.1]}, {addresses: [10.0.0.1]}")
+                       TO("{host: reviews, port: {number: 8080}}"));
     cluster = destination_of(&test)->cluster;
     assert_non_null(cluster);
     assert_string_equal(cluster->name.ptr, "outbound|8080||reviews.app.svc.cluster.local");
@@ -118,8 +124,8 @@ static void test_kubernetes_service(void **state)
     assert_int_equal(cluster->balance, BALANCE_LEAST_REQUEST);
     assert_int_equal(cluster->connect_timeout_ms, 10000);
     assert_int_equal(cluster->endpoint_count, 3);
-    assert_true(str_equals(address_print(&cluster->endpoints[0].address, text),
-                           STR("10.0.0.1:9080")));
+    assert_true(
+        str_equals(address_print(&cluster->endpoints[0].address, text), STR("10.0.0.1:9080")));
     assert_true(cluster->endpoints[1].is_healthy);
     assert_false(cluster->endpoints[2].is_healthy); /* SV-22: known, never chosen */
     assert_int_equal(cluster->endpoints[0].weight, 1);
@@ -158,12 +164,13 @@ static void test_service_entries(void **state)
     const struct cluster_config *cluster;
     (void)state;
 
-    snapshot_from_yaml(
-        &test, SERVICE_ENTRY("db", "s", "{hosts: [a.x, b.x], resolution: STATIC, ports: [{number: "
-                                        "80, name: http, protocol: HTTP, targetPort: 8080}], "
-                                        "endpoints: [{address: 10.1.1.2, weight: 5}, {address: "
-                                        "10.1.1.1, ports: {http: 7}}, {address: "
-                                        "'unix:///run/x.sock'}]}") TO("{host: b.x}"));
+    snapshot_from_yaml(&test,
+                       SERVICE_ENTRY("db", "s",
+                                     "{hosts: [a.x, b.x], resolution: STATIC, ports: [{number: "
+                                     "80, name: http, protocol: HTTP, targetPort: 8080}], "
+                                     "endpoints: [{address: 10.1.1.2, weight: 5}, {address: "
+                                     "10.1.1.1, ports: {http: 7}}, {address: "
+                                     "'unix:///run/x.sock'}]}") TO("{host: b.x}"));
     cluster = destination_of(&test)->cluster;
     assert_non_null(cluster);
     assert_string_equal(cluster->name.ptr, "outbound|80||b.x"); /* SV-32 */
@@ -174,9 +181,10 @@ static void test_service_entries(void **state)
     assert_int_equal(address_family(&cluster->endpoints[2].address), AF_UNIX);
     snapshot_case_close(&test);
 
-    snapshot_from_yaml(&test, SERVICE_ENTRY("db", "s", "{hosts: [a.x], resolution: DNS, ports: "
-                                                       "[{number: 80, name: http, protocol: "
-                                                       "HTTP}]}") TO("{host: a.x}"));
+    snapshot_from_yaml(&test, SERVICE_ENTRY("db", "s",
+                                            "{hosts: [a.x], resolution: DNS, ports: "
+                                            "[{number: 80, name: http, protocol: "
+                                            "HTTP}]}") TO("{host: a.x}"));
     cluster = destination_of(&test)->cluster;
     assert_int_equal(cluster->kind, CLUSTER_DNS); /* SV-35: the host itself */
     assert_string_equal(cluster->endpoints[0].host.ptr, "a.x");
@@ -184,18 +192,19 @@ static void test_service_entries(void **state)
     snapshot_case_close(&test);
 
     snapshot_from_yaml(&test,
-                       SERVICE_ENTRY("db", "s", "{hosts: [a.x], resolution: DNS_ROUND_ROBIN, ports: "
-                                                "[{number: 80, name: http, protocol: HTTP}], "
-                                                "endpoints: [{address: real.name}]}")
-                           TO("{host: a.x}"));
+                       SERVICE_ENTRY("db", "s",
+                                     "{hosts: [a.x], resolution: DNS_ROUND_ROBIN, ports: "
+                                     "[{number: 80, name: http, protocol: HTTP}], "
+                                     "endpoints: [{address: real.name}]}") TO("{host: a.x}"));
     cluster = destination_of(&test)->cluster;
     assert_int_equal(cluster->kind, CLUSTER_LOGICAL_DNS); /* SV-36 */
     assert_string_equal(cluster->endpoints[0].host.ptr, "real.name");
     snapshot_case_close(&test);
 
-    snapshot_from_yaml(&test, SERVICE_ENTRY("db", "s", "{hosts: [a.x], resolution: NONE, ports: "
-                                                       "[{number: 80, name: http, protocol: "
-                                                       "HTTP}]}") TO("{host: a.x}"));
+    snapshot_from_yaml(&test, SERVICE_ENTRY("db", "s",
+                                            "{hosts: [a.x], resolution: NONE, ports: "
+                                            "[{number: 80, name: http, protocol: "
+                                            "HTTP}]}") TO("{host: a.x}"));
     assert_int_equal(destination_of(&test)->cluster->endpoint_count, 0); /* SV-33: 503 UH */
     assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVICE_ENTRY_NONE), 1);
     snapshot_case_close(&test);
@@ -209,16 +218,19 @@ static void test_workload_selector(void **state)
 
     snapshot_from_yaml(
         &test,
-        SERVICE_ENTRY("db", "s", "{hosts: [a.x], resolution: STATIC, ports: [{number: 80, name: "
-                                 "http, protocol: HTTP}], workloadSelector: {labels: {app: q, "
-                                 "tier: b}}}")
-            OBJECT("WorkloadEntry", "db", "w1",
-                   "{address: 10.2.0.1, labels: {app: q, tier: b}, ports: {http: 81}}")
-                OBJECT("WorkloadEntry", "db", "w2", "{address: 10.2.0.2, labels: {app: q}}")
-                    OBJECT("WorkloadEntry", "app", "w3",
-                           "{address: 10.2.0.3, labels: {app: q, tier: b}}")
-        "---\n{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: db, labels: {app: q, "
-        "tier: b}}, status: {podIP: 10.2.0.4}}\n" TO("{host: a.x}"));
+        SERVICE_ENTRY("db", "s",
+                      "{hosts: [a.x], resolution: STATIC, ports: [{number: 80, name: "
+                      "http, protocol: HTTP}], workloadSelector: {labels: {app: q, "
+                      "tier: b}}}") OBJECT("WorkloadEntry", "db", "w1",
+                                           "{address: 10.2.0.1, labels: {app: q, tier: b}, ports: "
+                                           "{http: 81}}")
+            OBJECT("WorkloadEntry", "db", "w2", "{address: 10.2.0.2, labels: {app: q}}") OBJECT(
+                "WorkloadEntry", "app", "w3",
+                "{address: 10.2.0.3, labels: {app: q, tier: b}}") "---\n{apiVersion: v1, kind: "
+                                                                  "Pod, metadata: {name: p, "
+                                                                  "namespace: db, labels: {app: q, "
+                                                                  "tier: b}}, status: {podIP: "
+                                                                  "10.2.0.4}}\n" TO("{host: a.x}"));
     assert_int_equal(destination_of(&test)->cluster->endpoint_count, 2);
     assert_int_equal(destination_of(&test)->cluster->endpoints[0].port, 81);
     assert_int_equal(destination_of(&test)->cluster->endpoints[1].port, 80);
@@ -233,17 +245,17 @@ static void test_external_name(void **state)
     (void)state;
 
     snapshot_from_yaml(&test, SERVICE("app", "ext", "{type: ExternalName, externalName: real.x}")
-                                  SERVICE_ENTRY("db", "s", "{hosts: [real.x], resolution: STATIC, "
-                                                           "ports: [{number: 81, name: http, "
-                                                           "protocol: HTTP}], endpoints: "
-                                                           "[{address: 10.1.1.1}]}")
-                                      TO("{host: ext}"));
+                                  SERVICE_ENTRY("db", "s",
+                                                "{hosts: [real.x], resolution: STATIC, "
+                                                "ports: [{number: 81, name: http, "
+                                                "protocol: HTTP}], endpoints: "
+                                                "[{address: 10.1.1.1}]}") TO("{host: ext}"));
     assert_string_equal(destination_of(&test)->cluster->name.ptr, "outbound|81||real.x");
     snapshot_case_close(&test);
 
-    snapshot_from_yaml(&test, SERVICE("app", "ext", "{type: ExternalName, externalName: real.x, "
-                                                    "ports: [{name: http, port: 8080}]}")
-                                  TO("{host: ext}"));
+    snapshot_from_yaml(&test, SERVICE("app", "ext",
+                                      "{type: ExternalName, externalName: real.x, "
+                                      "ports: [{name: http, port: 8080}]}") TO("{host: ext}"));
     cluster = destination_of(&test)->cluster;
     assert_int_equal(cluster->kind, CLUSTER_DNS);
     assert_string_equal(cluster->endpoints[0].host.ptr, "real.x");
@@ -264,8 +276,9 @@ static void test_same_host_twice(void **state)
     (void)state;
 
     snapshot_from_yaml(&test, ENTRY("a", "10.0.0.1") ENTRY("app", "10.0.0.2") TO("{host: a.x}"));
-    assert_true(str_equals(address_print(&destination_of(&test)->cluster->endpoints[0].address, text),
-                           STR("10.0.0.2:80")));
+    assert_true(
+        str_equals(address_print(&destination_of(&test)->cluster->endpoints[0].address, text),
+                   STR("10.0.0.2:80")));
     snapshot_case_close(&test);
     snapshot_from_yaml(
         &test,
@@ -287,8 +300,8 @@ static void test_which_rule(void **state)
         enum cluster_balance balance;
     } rows[] = {
         { "DR-31", "", BALANCE_LEAST_REQUEST },
-        { "DR-1: short name of its own namespace",
-          BY("app", "r", "reviews", "ROUND_ROBIN", ""), BALANCE_ROUND_ROBIN },
+        { "DR-1: short name of its own namespace", BY("app", "r", "reviews", "ROUND_ROBIN", ""),
+          BALANCE_ROUND_ROBIN },
         { "DR-1: another namespace", BY("istio-system", "r", "reviews", "ROUND_ROBIN", ""),
           BALANCE_LEAST_REQUEST },
         { "DR-4", BY("web", "r", "reviews.app.svc.cluster.local", "ROUND_ROBIN", ""),
@@ -303,8 +316,8 @@ static void test_which_rule(void **state)
           BY("istio-system", "r", "'*.local'", "ROUND_ROBIN", ", exportTo: ['.']")
               BY("app", "r", "reviews", "RANDOM", ""),
           BALANCE_ROUND_ROBIN },
-        { "DR-3: exact before wildcard", BY("app", "a", "'*.local'", "RANDOM", "")
-                                             BY("app", "b", "reviews", "ROUND_ROBIN", ""),
+        { "DR-3: exact before wildcard",
+          BY("app", "a", "'*.local'", "RANDOM", "") BY("app", "b", "reviews", "ROUND_ROBIN", ""),
           BALANCE_ROUND_ROBIN },
         { "DR-3: the longest wildcard",
           BY("app", "a", "'*.local'", "RANDOM", "")
@@ -321,14 +334,16 @@ static void test_which_rule(void **state)
               BY("app", "b", "reviews", "ROUND_ROBIN", "") BY("app", "c", "reviews", "RANDOM", ""),
           BALANCE_ROUND_ROBIN },
         { "DR-10: a port's entry",
-          RULE("app", "a", "{host: reviews, trafficPolicy: {loadBalancer: {simple: RANDOM}, "
-                           "portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: "
-                           "ROUND_ROBIN}}]}}"),
+          RULE("app", "a",
+               "{host: reviews, trafficPolicy: {loadBalancer: {simple: RANDOM}, "
+               "portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: "
+               "ROUND_ROBIN}}]}}"),
           BALANCE_ROUND_ROBIN },
         { "DR-10: wholesale",
-          RULE("app", "a", "{host: reviews, trafficPolicy: {loadBalancer: {simple: RANDOM}, "
-                           "portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: "
-                           "{connectTimeout: 1s}}}]}}"),
+          RULE("app", "a",
+               "{host: reviews, trafficPolicy: {loadBalancer: {simple: RANDOM}, "
+               "portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: "
+               "{connectTimeout: 1s}}}]}}"),
           BALANCE_LEAST_REQUEST },
     };
     (void)state;
@@ -356,14 +371,15 @@ static void test_subset(void **state)
     (void)state;
 
     snapshot_from_yaml(
-        &test,
-        SERVICE_ENTRY("db", "s", "{hosts: [a.x], resolution: STATIC, ports: [{number: 80, name: "
-                                 "http, protocol: HTTP}], endpoints: [{address: 10.0.0.1, labels: "
-                                 "{v: '1', z: q}}, {address: 10.0.0.2, labels: {v: '2'}}]}")
-            RULE("db", "r", "{host: a.x, trafficPolicy: {loadBalancer: {simple: RANDOM}, "
-                            "connectionPool: {tcp: {connectTimeout: 2s}}}, subsets: [{name: one, "
-                            "labels: {v: '1'}, trafficPolicy: {loadBalancer: {simple: "
-                            "ROUND_ROBIN}}}]}") TO("{host: a.x, subset: one}"));
+        &test, SERVICE_ENTRY("db", "s",
+                             "{hosts: [a.x], resolution: STATIC, ports: [{number: 80, name: "
+                             "http, protocol: HTTP}], endpoints: [{address: 10.0.0.1, labels: "
+                             "{v: '1', z: q}}, {address: 10.0.0.2, labels: {v: '2'}}]}")
+                   RULE("db", "r",
+                        "{host: a.x, trafficPolicy: {loadBalancer: {simple: RANDOM}, "
+                        "connectionPool: {tcp: {connectTimeout: 2s}}}, subsets: [{name: one, "
+                        "labels: {v: '1'}, trafficPolicy: {loadBalancer: {simple: "
+                        "ROUND_ROBIN}}}]}") TO("{host: a.x, subset: one}"));
     cluster = destination_of(&test)->cluster;
     assert_string_equal(cluster->name.ptr, "outbound|80|one|a.x");
     assert_int_equal(cluster->endpoint_count, 1);
@@ -378,15 +394,17 @@ static void test_subset_by_pod(void **state)
     struct snapshot_case test;
     (void)state;
 
-    snapshot_from_yaml(
-        &test,
-        SERVICE("app", "reviews", "{ports: [{name: http, port: 80}]}")
-            SLICE("app", "reviews", "{name: http, port: 9080}",
-                  "{addresses: [10.0.0.1], targetRef: {kind: Pod, name: p1}}, {addresses: "
-                  "[10.0.0.2], targetRef: {kind: Pod, name: p2, namespace: app}}")
-        "---\n{apiVersion: v1, kind: Pod, metadata: {name: p2, namespace: app, labels: {version: "
-        "v1}}}\n" RULE("app", "r", "{host: reviews, subsets: [{name: v1, labels: {version: v1}}]}")
-            TO("{host: reviews, subset: v1}"));
+    snapshot_from_yaml(&test, SERVICE("app", "reviews", "{ports: [{name: http, port: 80}]}")
+                                  SLICE("app", "reviews", "{name: http, port: 9080}",
+                                        "{addresses: [10.0.0.1], targetRef: {kind: Pod, name: "
+                                        "p1}}, {addresses: "
+                                        "[10.0.0.2], targetRef: {kind: Pod, name: p2, namespace: "
+                                        "app}}") "---\n{apiVersion: v1, kind: Pod, metadata: "
+                                                 "{name: p2, namespace: app, labels: {version: "
+                                                 "v1}}}\n" RULE("app", "r",
+                                                                "{host: reviews, subsets: [{name: "
+                                                                "v1, labels: {version: v1}}]}")
+                                                     TO("{host: reviews, subset: v1}"));
     assert_int_equal(destination_of(&test)->cluster->endpoint_count, 1);
     snapshot_case_close(&test);
 }
@@ -395,9 +413,11 @@ static void test_subset_by_pod(void **state)
 static void test_fingerprint(void **state)
 {
     static const char *const endpoints[] = {
-        "{address: 10.0.0.1}, {address: 10.0.0.2}", "{address: 10.0.0.2}, {address: 10.0.0.1}",
-        "{address: 10.0.0.1}, {address: 10.0.0.3}", "{address: 10.0.0.1}, {address: 10.0.0.2, "
-                                                    "weight: 2}",
+        "{address: 10.0.0.1}, {address: 10.0.0.2}",
+        "{address: 10.0.0.2}, {address: 10.0.0.1}",
+        "{address: 10.0.0.1}, {address: 10.0.0.3}",
+        "{address: 10.0.0.1}, {address: 10.0.0.2, "
+        "weight: 2}",
     };
     uint64_t fingerprints[4];
     (void)state;
@@ -407,9 +427,10 @@ static void test_fingerprint(void **state)
         char yaml[2048];
 
         (void)snprintf(yaml, sizeof(yaml),
-                       SERVICE_ENTRY("db", "s", "{hosts: [a.x], resolution: STATIC, ports: "
-                                                "[{number: 80, name: http, protocol: HTTP}], "
-                                                "endpoints: [%s]}") TO("{host: a.x}"),
+                       SERVICE_ENTRY("db", "s",
+                                     "{hosts: [a.x], resolution: STATIC, ports: "
+                                     "[{number: 80, name: http, protocol: HTTP}], "
+                                     "endpoints: [%s]}") TO("{host: a.x}"),
                        endpoints[i]);
         snapshot_from_yaml(&test, yaml);
         fingerprints[i] = destination_of(&test)->cluster->fingerprint;
@@ -430,8 +451,8 @@ static void test_protocols(void **state)
                                   TO("{host: g}"));
     assert_int_equal(snapshot_case_finding_count(&test, FINDING_HTTP2_NOT_HONOURED), 1);
     snapshot_case_close(&test);
-    snapshot_from_yaml(&test, SERVICE("app", "g", "{ports: [{name: https, port: 443}]}")
-                                  TO("{host: g}"));
+    snapshot_from_yaml(&test,
+                       SERVICE("app", "g", "{ports: [{name: https, port: 443}]}") TO("{host: g}"));
     assert_int_equal(snapshot_case_finding_count(&test, FINDING_DESTINATION_TLS_PORT), 1);
     snapshot_case_close(&test);
 }
@@ -439,12 +460,18 @@ static void test_protocols(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_cluster),      cmocka_unit_test(test_kubernetes_service),
-        cmocka_unit_test(test_no_endpoints),    cmocka_unit_test(test_service_entries),
-        cmocka_unit_test(test_workload_selector), cmocka_unit_test(test_external_name),
-        cmocka_unit_test(test_same_host_twice), cmocka_unit_test(test_which_rule),
-        cmocka_unit_test(test_subset),          cmocka_unit_test(test_subset_by_pod),
-        cmocka_unit_test(test_fingerprint),     cmocka_unit_test(test_protocols),
+        cmocka_unit_test(test_no_cluster),
+        cmocka_unit_test(test_kubernetes_service),
+        cmocka_unit_test(test_no_endpoints),
+        cmocka_unit_test(test_service_entries),
+        cmocka_unit_test(test_workload_selector),
+        cmocka_unit_test(test_external_name),
+        cmocka_unit_test(test_same_host_twice),
+        cmocka_unit_test(test_which_rule),
+        cmocka_unit_test(test_subset),
+        cmocka_unit_test(test_subset_by_pod),
+        cmocka_unit_test(test_fingerprint),
+        cmocka_unit_test(test_protocols),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

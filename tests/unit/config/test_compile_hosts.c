@@ -86,8 +86,9 @@ static void test_intersection(void **state)
 
         (void)snprintf(yaml, sizeof(yaml),
                        GATEWAY("gw", "{port: {number: 80, name: p, protocol: HTTP}, hosts: [%s]}")
-                           VIRTUAL_SERVICE("ns2", "vs", "{hosts: [%s], gateways: "
-                                                        "[istio-system/gw], http: [" ROUTE("r", "") "]}"),
+                           VIRTUAL_SERVICE("ns2", "vs",
+                                           "{hosts: [%s], gateways: "
+                                           "[istio-system/gw], http: [" ROUTE("r", "") "]}"),
                        rows[i].server, rows[i].service);
         snapshot_from_yaml(&test, yaml);
         names = host_names(snapshot_case_table(&test, HTTP_KEY, NULL), arena);
@@ -96,9 +97,8 @@ static void test_intersection(void **state)
             fail();
         }
         /* The last row of SN-51: the service is told to be inactive. */
-        assert_int_equal(
-            snapshot_case_finding_count(&test, FINDING_VIRTUAL_SERVICE_HOST_UNSERVED),
-            strcmp(rows[i].hosts, "*") == 0 && strcmp(rows[i].service, "'*'") != 0);
+        assert_int_equal(snapshot_case_finding_count(&test, FINDING_VIRTUAL_SERVICE_HOST_UNSERVED),
+                         strcmp(rows[i].hosts, "*") == 0 && strcmp(rows[i].service, "'*'") != 0);
         arena_free(arena);
         snapshot_case_close(&test);
     }
@@ -112,11 +112,19 @@ static void test_host_to_service(void **state)
     (void)state;
 
     snapshot_from_yaml(
-        &test,
-        GATEWAY("gw", HTTPS_SERVER("s", "'*.example.com'")) GATEWAY("o", HTTPS_SERVER("s", "other.com"))
-            VIRTUAL_SERVICE("app", "vs1", "{hosts: [a.example.com], gateways: [istio-system/gw], http: [" ROUTE("vs1", "{uri: {prefix: /one}}") "]}")
-                VIRTUAL_SERVICE("app", "vs2", "{hosts: ['*.example.com'], gateways: [istio-system/gw], http: [" ROUTE("vs2", "") "]}")
-                    VIRTUAL_SERVICE("app", "vs3", "{hosts: [other.com], gateways: [istio-system/o], http: [" ROUTE("vs3", "") "]}"));
+        &test, GATEWAY("gw", HTTPS_SERVER("s", "'*.example.com'"))
+                   GATEWAY("o", HTTPS_SERVER("s", "other.com")) VIRTUAL_SERVICE(
+                       "app", "vs1",
+                       "{hosts: [a.example.com], gateways: [istio-system/gw], http: [" ROUTE(
+                           "vs1", "{uri: {prefix: /one}}") "]}")
+                       VIRTUAL_SERVICE(
+                           "app", "vs2",
+                           "{hosts: ['*.example.com'], gateways: [istio-system/gw], http: [" ROUTE(
+                               "vs2", "") "]}")
+                           VIRTUAL_SERVICE(
+                               "app", "vs3",
+                               "{hosts: [other.com], gateways: [istio-system/o], http: [" ROUTE(
+                                   "vs3", "") "]}"));
     table = snapshot_case_table(&test, "0.0.0.0:443", "b.example.com");
     assert_ptr_equal(table, snapshot_case_table(&test, "0.0.0.0:443", "a.example.com"));
     assert_route(table, "a.example.com", "/one", "vs1");
@@ -165,12 +173,14 @@ static void test_binding(void **state)
         (void)snprintf(yaml, sizeof(yaml),
                        GATEWAY("gw", HTTP_SERVER("a.com")) OBJECT(
                            "Gateway", "app", "local", "{servers: [" HTTP_SERVER("a.com") "]}")
-                           VIRTUAL_SERVICE("app", "vs", "{hosts: [a.com], gateways: %s, exportTo: "
-                                                        "%s, http: [" ROUTE("r", "") "]}"),
+                           VIRTUAL_SERVICE("app", "vs",
+                                           "{hosts: [a.com], gateways: %s, exportTo: "
+                                           "%s, http: [" ROUTE("r", "") "]}"),
                        rows[i].gateways, rows[i].export_to);
         snapshot_from_yaml(&test, yaml);
-        if (strcmp(snapshot_case_route(snapshot_case_table(&test, HTTP_KEY, NULL), "a.com", "/").ptr,
-                   rows[i].route) != 0 ||
+        if (strcmp(
+                snapshot_case_route(snapshot_case_table(&test, HTTP_KEY, NULL), "a.com", "/").ptr,
+                rows[i].route) != 0 ||
             (rows[i].code != FINDING_CODE_COUNT &&
              snapshot_case_finding_count(&test, rows[i].code) == 0)) {
             print_error("gateways %s exportTo %s\n", rows[i].gateways, rows[i].export_to);
@@ -188,10 +198,19 @@ static void test_order_of_services(void **state)
     (void)state;
 
     snapshot_from_yaml(
-        &test,
-        GATEWAY("gw", HTTP_SERVER("'*'"))
-            VIRTUAL_SERVICE("app", "a-old", "{hosts: [x.com], gateways: [istio-system/gw], http: [" ROUTE("old-api", "{uri: {prefix: /api}}") "," ROUTE("old-all", "{uri: {prefix: /}}") "]}")
-                VIRTUAL_SERVICE("app", "b-new", "{hosts: [x.com], gateways: [istio-system/gw], http: [" ROUTE("new-v1", "{uri: {prefix: /api/v1}}") "," ROUTE("new-web", "{uri: {prefix: /web}}") "," ROUTE("new-all", "{uri: {regex: '.*'}}") "]}"));
+        &test, GATEWAY("gw", HTTP_SERVER("'*'"))
+                   VIRTUAL_SERVICE(
+                       "app", "a-old",
+                       "{hosts: [x.com], gateways: [istio-system/gw], http: [" ROUTE(
+                           "old-api", "{uri: {prefix: /api}}") "," ROUTE("old-all",
+                                                                         "{uri: {prefix: /}}") "]}")
+                       VIRTUAL_SERVICE("app", "b-new",
+                                       "{hosts: [x.com], gateways: [istio-system/gw], http: "
+                                       "[" ROUTE("new-v1", "{uri: {prefix: /api/v1}}") "," ROUTE(
+                                           "new-web",
+                                           "{uri: {prefix: /web}}") "," ROUTE("new-all",
+                                                                              "{uri: {regex: "
+                                                                              "'.*'}}") "]}"));
     table = snapshot_case_table(&test, HTTP_KEY, NULL);
     assert_route(table, "x.com", "/api/v1/x", "old-api"); /* SN-72 */
     assert_route(table, "x.com", "/web", "new-web");      /* SN-71: catch-alls last */
@@ -208,10 +227,17 @@ static void test_private_first(void **state)
 
     snapshot_from_yaml(
         &test,
-        GATEWAY("gw", HTTP_SERVER("'*'"))
-            VIRTUAL_SERVICE("app", "a", "{hosts: [x.com], gateways: [istio-system/gw], http: [" ROUTE("public", "{uri: {prefix: /a}}") "]}")
-                VIRTUAL_SERVICE("app", "b", "{hosts: [x.com], exportTo: [istio-system], gateways: [istio-system/gw], http: [" ROUTE("exported", "{uri: {prefix: /a}}") "]}")
-                    VIRTUAL_SERVICE("istio-system", "c", "{hosts: [x.com], exportTo: ['.'], gateways: [gw], http: [" ROUTE("private", "{uri: {prefix: /a}}") "]}"));
+        GATEWAY("gw", HTTP_SERVER("'*'")) VIRTUAL_SERVICE(
+            "app", "a",
+            "{hosts: [x.com], gateways: [istio-system/gw], http: [" ROUTE(
+                "public", "{uri: {prefix: /a}}") "]}")
+            VIRTUAL_SERVICE(
+                "app", "b",
+                "{hosts: [x.com], exportTo: [istio-system], gateways: [istio-system/gw], http: "
+                "[" ROUTE("exported", "{uri: {prefix: /a}}") "]}")
+                VIRTUAL_SERVICE("istio-system", "c",
+                                "{hosts: [x.com], exportTo: ['.'], gateways: [gw], http: [" ROUTE(
+                                    "private", "{uri: {prefix: /a}}") "]}"));
     assert_route(snapshot_case_table(&test, HTTP_KEY, NULL), "x.com", "/a", "private");
     assert_int_equal(snapshot_case_finding_count(&test, FINDING_ROUTE_SHADOWED), 2);
     snapshot_case_close(&test);
@@ -229,7 +255,9 @@ static void test_https_redirect(void **state)
         GATEWAY("gw", "{port: {number: 80, name: p, protocol: HTTP}, hosts: ['*.foo.com', "
                       "ns9/alone.com], tls: {httpsRedirect: true}}")
             GATEWAY("plain", HTTP_SERVER("plain.com, a.foo.com"))
-                VIRTUAL_SERVICE("app", "vs", "{hosts: [a.foo.com, plain.com], gateways: [istio-system/gw, istio-system/plain], http: [" ROUTE("r", "") "]}"));
+                VIRTUAL_SERVICE("app", "vs",
+                                "{hosts: [a.foo.com, plain.com], gateways: [istio-system/gw, "
+                                "istio-system/plain], http: [" ROUTE("r", "") "]}"));
     table = snapshot_case_table(&test, HTTP_KEY, NULL);
     assert_route(table, "a.foo.com", "/", "redirect-tls"); /* SN-73: any server's */
     assert_route(table, "b.foo.com", "/", "redirect-tls"); /* no service claims it */
@@ -283,9 +311,9 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_intersection),      cmocka_unit_test(test_host_to_service),
-        cmocka_unit_test(test_binding),           cmocka_unit_test(test_order_of_services),
-        cmocka_unit_test(test_private_first),     cmocka_unit_test(test_https_redirect),
+        cmocka_unit_test(test_intersection),  cmocka_unit_test(test_host_to_service),
+        cmocka_unit_test(test_binding),       cmocka_unit_test(test_order_of_services),
+        cmocka_unit_test(test_private_first), cmocka_unit_test(test_https_redirect),
         cmocka_unit_test(test_many),
     };
 

@@ -19,8 +19,7 @@ static struct str server_of(const struct snapshot_case *test, const char *sni)
     return server != NULL ? server->gateway : STR("none");
 }
 
-#define assert_server(test, sni, name)                                                             \
-    assert_string_equal(server_of((test), (sni)).ptr, (name))
+#define assert_server(test, sni, name) assert_string_equal(server_of((test), (sni)).ptr, (name))
 
 static void test_nothing(void **state)
 {
@@ -33,15 +32,15 @@ static void test_nothing(void **state)
     snapshot_case_close(&test);
 }
 
-/* 14.2 row 5, GW-34. */
+/* 14.2 row 5, GW-34, GW-42: skipped, and told. */
 static void test_http_then_https(void **state)
 {
     struct snapshot_case test;
     (void)state;
 
-    snapshot_from_yaml(&test,
-                       GATEWAY("a", "{port: {number: 443, name: p, protocol: HTTP}, hosts: [a.com]}")
-                           GATEWAY("b", HTTPS_SERVER("p", "b.com")));
+    snapshot_from_yaml(
+        &test, GATEWAY("a", "{port: {number: 443, name: p, protocol: HTTP}, hosts: [a.com]}")
+                   GATEWAY("b", HTTPS_SERVER("p", "b.com")));
     assert_int_equal(test.snapshot->listener_count, 1);
     assert_false(test.snapshot->listeners[0].is_tls);
     assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_CONFLICT), 1);
@@ -88,8 +87,8 @@ static void test_two_by_sni(void **state)
     struct snapshot_case test;
     (void)state;
 
-    snapshot_from_yaml(
-        &test, GATEWAY("a", HTTPS_SERVER("p", "a.com")) GATEWAY("b", HTTPS_SERVER("p", "b.com")));
+    snapshot_from_yaml(&test, GATEWAY("a", HTTPS_SERVER("p", "a.com"))
+                                  GATEWAY("b", HTTPS_SERVER("p", "b.com")));
     assert_server(&test, "a.com", "istio-system/a");
     assert_server(&test, "B.com", "istio-system/b");
     assert_server(&test, "c.com", "none"); /* SN-8 */
@@ -156,10 +155,14 @@ static void test_http_merged(void **state)
 
     snapshot_from_yaml(
         &test,
-        GATEWAY("a", HTTP_SERVER("a.com"))
-            GATEWAY("b", "{port: {number: 80, name: h2, protocol: HTTP2}, hosts: [a.com, b.com]}")
-                VIRTUAL_SERVICE("app", "x", "{hosts: [a.com], gateways: [istio-system/a], http: [" ROUTE("xa", "{uri: {prefix: /x}}") "]}")
-                    VIRTUAL_SERVICE("app", "y", "{hosts: [a.com, b.com], gateways: [istio-system/b], http: [" ROUTE("yb", "{uri: {prefix: /y}}") "]}"));
+        GATEWAY("a", HTTP_SERVER("a.com")) GATEWAY(
+            "b", "{port: {number: 80, name: h2, protocol: HTTP2}, hosts: [a.com, b.com]}")
+            VIRTUAL_SERVICE("app", "x",
+                            "{hosts: [a.com], gateways: [istio-system/a], http: [" ROUTE(
+                                "xa", "{uri: {prefix: /x}}") "]}")
+                VIRTUAL_SERVICE("app", "y",
+                                "{hosts: [a.com, b.com], gateways: [istio-system/b], http: [" ROUTE(
+                                    "yb", "{uri: {prefix: /y}}") "]}"));
     assert_int_equal(test.snapshot->listener_count, 1);
     assert_string_equal(test.snapshot->listeners[0].routes->name.ptr, "http.80");
     assert_string_equal(test.snapshot->listeners[0].protocol.ptr, "HTTP");
@@ -208,8 +211,7 @@ static void test_modes_not_honoured(void **state)
 
         (void)snprintf(yaml, sizeof(yaml),
                        GATEWAY("a", "{port: {number: 443, name: p, protocol: HTTPS}, hosts: "
-                                    "[a.com], tls: %s}")
-                           GATEWAY("b", HTTPS_SERVER("p", "'*'")),
+                                    "[a.com], tls: %s}") GATEWAY("b", HTTPS_SERVER("p", "'*'")),
                        modes[i]);
         snapshot_from_yaml(&test, yaml);
         assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_MODE_NOT_HONOURED), 1);
@@ -239,7 +241,8 @@ static void test_binds(void **state)
 
     snapshot_from_yaml(
         &test,
-        GATEWAY("a", "{port: {number: 80, name: p, protocol: HTTP}, bind: 10.0.0.1, hosts: [a.com]}")
+        GATEWAY("a",
+                "{port: {number: 80, name: p, protocol: HTTP}, bind: 10.0.0.1, hosts: [a.com]}")
             GATEWAY("b", HTTP_SERVER("a.com")));
     assert_int_equal(test.snapshot->listener_count, 2);
     assert_string_equal(snapshot_case_listener(&test, "10.0.0.1:80")->routes->name.ptr,
@@ -271,7 +274,8 @@ static void test_server_hosts(void **state)
     const struct tls_server *server;
     (void)state;
 
-    snapshot_from_yaml(&test, GATEWAY("gw", HTTPS_SERVER("web", "z.com, app/b.com, B.com, ./c.com")));
+    snapshot_from_yaml(&test,
+                       GATEWAY("gw", HTTPS_SERVER("web", "z.com, app/b.com, B.com, ./c.com")));
     server = test.snapshot->listeners[0].servers[0];
     assert_int_equal(server->hosts.count, 3);
     assert_true(str_equals(server->hosts.items[0], STR("b.com")));
@@ -314,9 +318,13 @@ static void test_order(void **state)
     snapshot_from_yaml(
         &test,
         "{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: a, namespace: x, "
-        "creationTimestamp: '2024-02-01T00:00:00Z'}, spec: {servers: [" HTTPS_SERVER("p", "a.com") "]}}\n---\n"
-        "{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: b, namespace: x, "
-        "creationTimestamp: '2024-01-01T00:00:00Z'}, spec: {servers: [" HTTPS_SERVER("p", "a.com") "]}}\n");
+        "creationTimestamp: '2024-02-01T00:00:00Z'}, spec: {servers: [" HTTPS_SERVER(
+            "p",
+            "a.com") "]}}\n---\n"
+                     "{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: b, "
+                     "namespace: x, "
+                     "creationTimestamp: '2024-01-01T00:00:00Z'}, spec: {servers: [" HTTPS_SERVER(
+                         "p", "a.com") "]}}\n");
     assert_server(&test, "a.com", "x/b");
     snapshot_case_close(&test);
 }
@@ -356,12 +364,52 @@ static void test_reserved_ports(void **state)
     struct snapshot_case test;
     (void)state;
 
-    snapshot_from_yaml(&test,
-                       GATEWAY("a", "{port: {number: 15021, name: a, protocol: HTTP}, hosts: ['*']}, "
-                                    "{port: {number: 15006, name: b, protocol: HTTP}, hosts: ['*']}"));
+    snapshot_from_yaml(
+        &test, GATEWAY("a", "{port: {number: 15021, name: a, protocol: HTTP}, hosts: ['*']}, "
+                            "{port: {number: 15006, name: b, protocol: HTTP}, hosts: ['*']}"));
     assert_int_equal(test.snapshot->listener_count, 1);
     assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_RESERVED_PORT), 1);
     assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_ISTIO_PORT), 1);
+    snapshot_case_close(&test);
+}
+
+/* GW-41: how the protocol is written makes no difference. SN-11: "*" is a name like another. */
+static void test_protocol_case(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(
+        &test, GATEWAY("a", HTTPS_SERVER("p", "'*'"))
+                   GATEWAY("b", "{port: {number: 443, name: p, protocol: https}, hosts: ['*', "
+                                "b.com], tls: {mode: SIMPLE, credentialName: c}}"));
+    assert_int_equal(test.snapshot->listener_count, 1);
+    assert_server(&test, "a.com", "istio-system/a");
+    assert_server(&test, "b.com", "istio-system/b");
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_HOST_TAKEN), 1);
+    snapshot_case_close(&test);
+}
+
+/* GW-39: the bind is part of the name, so two servers never share one. GW-15: as TCP. */
+static void test_distinct_tables(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(
+        &test,
+        GATEWAY(
+            "a",
+            HTTPS_SERVER(
+                "p",
+                "a.com") ", {port: {number: 443, name: q, protocol: "
+                         "HTTPS}, bind: 10.0.0.1, hosts: [a.com], tls: {mode: SIMPLE, "
+                         "credentialName: c}}, {port: {number: 27017, name: m, protocol: MONGO}, "
+                         "hosts: ['*']}"));
+    assert_int_equal(test.snapshot->listener_count, 2);
+    assert_string_equal(snapshot_case_listener(&test, "10.0.0.1:443")->servers[0]->name.ptr,
+                        "https.443.q.a.istio-system.10.0.0.1");
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_PROTOCOL_NOT_HONOURED), 1);
     snapshot_case_close(&test);
 }
 
@@ -402,6 +450,8 @@ int main(void)
         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_reserved_ports),
         cmocka_unit_test(test_duplicate_redirect),
+        cmocka_unit_test(test_protocol_case),
+        cmocka_unit_test(test_distinct_tables),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

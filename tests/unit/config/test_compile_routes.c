@@ -56,15 +56,16 @@ static void test_refused_objects(void **state)
         char http[1024];
 
         (void)snprintf(http, sizeof(http), "{match: [{uri: {prefix: /good}}], " TO "}, %s", bad[i]);
-        (void)snprintf(yaml, sizeof(yaml),
-                       SERVICE("%s") VIRTUAL_SERVICE(
-                           "app", "other",
-                           "{hosts: [b.com], gateways: [istio-system/gw], http: [" ROUTE("ok", "") "]}"),
-                       http);
+        (void)snprintf(
+            yaml, sizeof(yaml),
+            SERVICE("%s") VIRTUAL_SERVICE(
+                "app", "other",
+                "{hosts: [b.com], gateways: [istio-system/gw], http: [" ROUTE("ok", "") "]}"),
+            http);
         snapshot_case_init(&test);
         report_init(&test.report);
-        test.set = resource_set_load_text(STR("test.yaml"), str_from_cstr(yaml), NULL, NULL,
-                                          &test.report);
+        test.set =
+            resource_set_load_text(STR("test.yaml"), str_from_cstr(yaml), NULL, NULL, &test.report);
         /* The reader may have refused it already. */
         test.snapshot = compile_snapshot(&test.options, test.set, NULL, NULL, &test.report);
         assert_true(test.report.counts[SEVERITY_ERROR] > 0);
@@ -240,16 +241,16 @@ static void test_rewrite(void **state)
     struct text out = { 0 };
     (void)state;
 
-    open_http(&test, "{match: [{uri: {prefix: /a}}], rewrite: {uri: /b}, " TO "}, "
-                     "{match: [{uri: {prefix: /c}}], rewrite: {uri: '', authority: h.com}, " TO
-                     "}, {rewrite: {uriRegexRewrite: {match: '^/x/(.*)$', rewrite: '/\\1'}}, " TO
-                     "}");
+    open_http(&test,
+              "{match: [{uri: {prefix: /a}}], rewrite: {uri: /b}, " TO "}, "
+              "{match: [{uri: {prefix: /c}}], rewrite: {uri: '', authority: h.com}, " TO
+              "}, {rewrite: {uriRegexRewrite: {match: '^/x/(.*)$', rewrite: '/\\1'}}, " TO "}");
     assert_true(route_of(&test, "/a")->rewrite.has_uri);
     assert_string_equal(route_of(&test, "/a")->rewrite.uri.ptr, "/b");
     assert_false(route_of(&test, "/c")->rewrite.has_uri);
     route = route_of(&test, "/x/y");
-    assert_true(pattern_replace_all(route->rewrite.regex, STR("/x/y"), route->rewrite.regex_rewrite,
-                                    &out));
+    assert_true(
+        pattern_replace_all(route->rewrite.regex, STR("/x/y"), route->rewrite.regex_rewrite, &out));
     assert_string_equal(out.ptr, "/y");
     text_cleanup(&out);
     snapshot_case_close(&test);
@@ -363,7 +364,7 @@ static void test_shadow_within(void **state)
     open_http(&test, ROUTE("a", "{uri: {prefix: /api}}") ", " ROUTE(
                          "b", "{uri: {prefix: /api/v1}}, {uri: {prefix: /ap}}, {uri: {prefix: "
                               "/API/x}, ignoreUriCase: true}") ",\n" ROUTE("c", "{uri: {exact: "
-                                                                               "/api}}"));
+                                                                                "/api}}"));
     finding = snapshot_case_finding(&test, FINDING_ROUTE_SHADOWED);
     assert_non_null(finding);
     assert_int_equal(finding->place.line, 4);
@@ -374,12 +375,18 @@ static void test_shadow_within(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused_objects), cmocka_unit_test(test_matches_to_routes),
-        cmocka_unit_test(test_catch_all),       cmocka_unit_test(test_scope),
-        cmocka_unit_test(test_conditions),      cmocka_unit_test(test_redirect),
-        cmocka_unit_test(test_direct_and_timeout), cmocka_unit_test(test_rewrite),
-        cmocka_unit_test(test_authority),       cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_weights),         cmocka_unit_test(test_shadow_within),
+        cmocka_unit_test(test_refused_objects),
+        cmocka_unit_test(test_matches_to_routes),
+        cmocka_unit_test(test_catch_all),
+        cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_redirect),
+        cmocka_unit_test(test_direct_and_timeout),
+        cmocka_unit_test(test_rewrite),
+        cmocka_unit_test(test_authority),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_shadow_within),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,15 +54,15 @@ static void open_case(struct tls_case *test, const char *server)
 
     snapshot_case_init(base);
     report_init(&base->report);
-    base->set = resource_set_load_text(STR("test.yaml"), text_view(&yaml), NULL, NULL,
-                                       &base->report);
+    base->set =
+        resource_set_load_text(STR("test.yaml"), text_view(&yaml), NULL, NULL, &base->report);
     base->store = secret_store_new(base->options.own_namespace);
     test->keys = ticket_keys_new();
     base->contexts = tls_context_cache_new(test->keys);
     compile_want_secrets(&base->options, base->set, base->store, &base->report);
     (void)secret_store_load(base->store, time(NULL)); /* what changed is not asked here */
-    base->snapshot = compile_snapshot(&base->options, base->set, base->store, base->contexts,
-                                      &base->report);
+    base->snapshot =
+        compile_snapshot(&base->options, base->set, base->store, base->contexts, &base->report);
     text_cleanup(&yaml);
 }
 
@@ -131,7 +131,8 @@ static void test_servers(void **state)
           FINDING_SECRET_UNUSABLE, TLS "serverCertificate", false },
         { "TL-83", "hosts: [other.com], tls: {mode: SIMPLE, credentialName: c}",
           FINDING_SECRET_HOST_UNCOVERED, TLS "credentialName", true },
-        { "TL-83: deeper than one label", "hosts: [x.y.b.com], tls: {mode: SIMPLE, credentialName: c}",
+        { "TL-83: deeper than one label",
+          "hosts: [x.y.b.com], tls: {mode: SIMPLE, credentialName: c}",
           FINDING_SECRET_HOST_UNCOVERED, NULL, true },
         { "TL-58c",
           "hosts: [a.com], tls: {mode: SIMPLE, credentialName: r, cipherSuites: "
@@ -147,9 +148,11 @@ static void test_servers(void **state)
           FINDING_TLS_CIPHER, TLS "cipherSuites[1]", true },
         { "TL-25", "hosts: [a.com], tls: {mode: SIMPLE, credentialNames: [c, r]}",
           FINDING_SECOND_CERTIFICATE_NOT_HONOURED, TLS "credentialNames", true },
-        { "TL-20: plain", "hosts: [a.com, x.b.com, '*.b.com'], tls: {mode: SIMPLE, credentialName: c}",
+        { "TL-20: plain",
+          "hosts: [a.com, x.b.com, '*.b.com'], tls: {mode: SIMPLE, credentialName: c}",
           FINDING_CODE_COUNT, NULL, true },
-        { "TL-20: kubernetes", "hosts: [a.com], tls: {mode: SIMPLE, credentialName: 'kubernetes://c'}",
+        { "TL-20: kubernetes",
+          "hosts: [a.com], tls: {mode: SIMPLE, credentialName: 'kubernetes://c'}",
           FINDING_CODE_COUNT, NULL, true },
         { "TL-20: own namespace",
           "hosts: [a.com], tls: {mode: SIMPLE, credentialName: 'kubernetes://istio-system/c'}",
@@ -207,9 +210,10 @@ static void test_shared_context(void **state)
     struct tls_server *const *servers;
     (void)state;
 
-    open_case(&test, "hosts: [a.com], tls: {mode: SIMPLE, credentialName: c}}, {port: {number: 443, "
-                     "name: q, protocol: HTTPS}, hosts: [x.b.com], tls: {mode: SIMPLE, "
-                     "credentialName: c}");
+    open_case(&test,
+              "hosts: [a.com], tls: {mode: SIMPLE, credentialName: c}}, {port: {number: 443, "
+              "name: q, protocol: HTTPS}, hosts: [x.b.com], tls: {mode: SIMPLE, "
+              "credentialName: c}");
     assert_int_equal(test.base.snapshot->listeners[0].server_count, 2);
     servers = test.base.snapshot->listeners[0].servers;
     assert_non_null(servers[0]->context);

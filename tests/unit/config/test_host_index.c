@@ -28,9 +28,9 @@ static void test_empty(void **state)
 static void test_all_pairs(void **state)
 {
     static const char *const hosts[] = {
-        "*",          "*.com",     "*.a.com",     "*-x.a.com", "a.com",     "b.a.com",
-        "c-x.a.com",  "*.b.a.com", "z.b.a.com",   "xa.com",    "*a.com",    ".a.com",
-        "d.e-x.a.com", "org",      "*.org",       "a.org",
+        "*",           "*.com",     "*.a.com",   "*-x.a.com", "a.com",  "b.a.com",
+        "c-x.a.com",   "*.b.a.com", "z.b.a.com", "xa.com",    "*a.com", ".a.com",
+        "d.e-x.a.com", "org",       "*.org",     "a.org",
     };
     enum { COUNT = sizeof(hosts) / sizeof(hosts[0]) };
     struct arena *arena = arena_new(256);

@@ -40,12 +40,13 @@ static void test_virtual_service(void **state)
         struct snapshot_case test;
         char yaml[1024];
 
-        (void)snprintf(yaml, sizeof(yaml),
-                       VIRTUAL_SERVICE("a", "v",
-                                       "{hosts: [a.b], http: [{match: [{uri: {prefix: /x}}], route: "
-                                       "[{destination: {host: x.y}}]}, {%s, route: [{destination: "
-                                       "{host: x.y}}]}]}"),
-                       rows[i].spec);
+        (void)snprintf(
+            yaml, sizeof(yaml),
+            VIRTUAL_SERVICE("a", "v",
+                            "{hosts: [a.b], http: [{match: [{uri: {prefix: /x}}], route: "
+                            "[{destination: {host: x.y}}]}, {%s, route: [{destination: "
+                            "{host: x.y}}]}]}"),
+            rows[i].spec);
         snapshot_from_yaml(&test, yaml);
         if (!is_named(&test, rows[i].field)) {
             print_error("%s\n", rows[i].field);
@@ -60,10 +61,11 @@ static void test_l4_routes(void **state)
     struct snapshot_case test;
     (void)state;
 
-    snapshot_from_yaml(&test, VIRTUAL_SERVICE("a", "v",
-                                              "{hosts: [a.b], tls: [{match: [{sniHosts: [a.b]}], "
-                                              "route: [{destination: {host: x.y}}]}], tcp: [{route: "
-                                              "[{destination: {host: x.y}}]}]}"));
+    snapshot_from_yaml(&test,
+                       VIRTUAL_SERVICE("a", "v",
+                                       "{hosts: [a.b], tls: [{match: [{sniHosts: [a.b]}], "
+                                       "route: [{destination: {host: x.y}}]}], tcp: [{route: "
+                                       "[{destination: {host: x.y}}]}]}"));
     assert_true(is_named(&test, "spec.tls"));
     assert_true(is_named(&test, "spec.tcp"));
     snapshot_case_close(&test);
@@ -125,9 +127,10 @@ static void test_port_level(void **state)
     struct snapshot_case test;
     (void)state;
 
-    snapshot_from_yaml(&test, OBJECT("DestinationRule", "app", "r",
-                                     "{host: x, trafficPolicy: {portLevelSettings: [{port: {number: "
-                                     "80}, outlierDetection: {consecutive5xxErrors: 5}}]}}"));
+    snapshot_from_yaml(&test,
+                       OBJECT("DestinationRule", "app", "r",
+                              "{host: x, trafficPolicy: {portLevelSettings: [{port: {number: "
+                              "80}, outlierDetection: {consecutive5xxErrors: 5}}]}}"));
     assert_true(is_named(&test, "spec.trafficPolicy.portLevelSettings[0].outlierDetection"));
     snapshot_case_close(&test);
 }
@@ -160,9 +163,9 @@ static void test_service(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_virtual_service), cmocka_unit_test(test_l4_routes),
+        cmocka_unit_test(test_virtual_service),  cmocka_unit_test(test_l4_routes),
         cmocka_unit_test(test_destination_rule), cmocka_unit_test(test_port_level),
-        cmocka_unit_test(test_honoured),        cmocka_unit_test(test_service),
+        cmocka_unit_test(test_honoured),         cmocka_unit_test(test_service),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,8 +35,8 @@ static void test_expand(void **state)
 static void test_exported(void **state)
 {
     static struct str rows[][2] = {
-        { STR_INIT("~"), STR_INIT("no") },   { STR_INIT("other"), STR_INIT("no") },
-        { STR_INIT("."), STR_INIT("no") },   { STR_INIT("*"), STR_INIT("yes") },
+        { STR_INIT("~"), STR_INIT("no") },     { STR_INIT("other"), STR_INIT("no") },
+        { STR_INIT("."), STR_INIT("no") },     { STR_INIT("*"), STR_INIT("yes") },
         { STR_INIT("gate"), STR_INIT("yes") },
     };
     struct str_vec none = { 0 };
@@ -74,14 +74,18 @@ static void test_labels(void **state)
 static void test_find(void **state)
 {
     static const char yaml[] =
-        "{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: a, namespace: a, "
+        "{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: a, namespace: "
+        "a, "
         "creationTimestamp: '2024-01-01T00:00:00Z'}, spec: {hosts: [r.k.svc.cluster.local, x.y], "
         "resolution: STATIC, ports: [{number: 80, name: h, protocol: HTTP}]}}\n---\n"
-        "{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: b, namespace: b}, "
-        "spec: {hosts: [x.y, h.d], exportTo: ['~'], resolution: STATIC, ports: [{number: 80, name: h, "
+        "{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: b, namespace: "
+        "b}, "
+        "spec: {hosts: [x.y, h.d], exportTo: ['~'], resolution: STATIC, ports: [{number: 80, name: "
+        "h, "
         "protocol: HTTP}]}}\n---\n"
         "{apiVersion: v1, kind: Service, metadata: {name: r, namespace: k, creationTimestamp: "
-        "'2025-01-01T00:00:00Z'}, spec: {ports: [{port: 80}, {name: u, port: 81, protocol: UDP}]}}\n";
+        "'2025-01-01T00:00:00Z'}, spec: {ports: [{port: 80}, {name: u, port: 81, protocol: "
+        "UDP}]}}\n";
     struct config_load load;
     struct service_registry *registry;
     const struct registry_service *found;

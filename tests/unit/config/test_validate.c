@@ -45,7 +45,8 @@ static void test_findings(void **state)
           FINDING_VIRTUAL_SERVICE_NOT_EXPORTED, "spec.exportTo" },
         { "HT-140",
           GATEWAY("gw", HTTP_SERVER("'*'")) VIRTUAL_SERVICE(
-              "a", "v", "{hosts: [a.b], gateways: [istio-system/gw], http: [{delegate: {name: d}}]}"),
+              "a", "v",
+              "{hosts: [a.b], gateways: [istio-system/gw], http: [{delegate: {name: d}}]}"),
           FINDING_DELEGATE_UNKNOWN, "spec.http[0].delegate" },
         { "DR-4", OBJECT("DestinationRule", "web", "r", "{host: r.app.svc.cluster.local}"),
           FINDING_DESTINATION_RULE_UNUSED, "spec.host" },
