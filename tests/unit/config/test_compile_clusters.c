@@ -416,8 +416,7 @@ static void test_fingerprint(void **state)
         "{address: 10.0.0.1}, {address: 10.0.0.2}",
         "{address: 10.0.0.2}, {address: 10.0.0.1}",
         "{address: 10.0.0.1}, {address: 10.0.0.3}",
-        "{address: 10.0.0.1}, {address: 10.0.0.2, "
-        "weight: 2}",
+        "{address: 10.0.0.1}, {address: 10.0.0.2, weight: 2}",
     };
     uint64_t fingerprints[4];
     (void)state;
