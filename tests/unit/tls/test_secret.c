@@ -132,6 +132,11 @@ static void test_what_is_doubtful(void **state) /* TL-26 */
         struct err err;
         make_certificate(&rows[i].request, &made);
         struct secret *secret = parse(made.certificate_pem, made.key_pem, "", &err);
+        if (secret == NULL && rows[i].request.key == MAKE_EC_P224 &&
+            strstr(err.text, "UNSUPPORTED_ALGORITHM") != NULL) {
+            made_certificate_cleanup(&made);
+            continue; /* newer BoringSSL has no P-224, and says so */
+        }
         if (secret == NULL || !is_warned(rows[i].words)) {
             fail_msg("row %zu: %s", i, err.text);
         }
