@@ -375,7 +375,8 @@ static void close_collection(struct document_stream *stream)
     CHECK(stream->frames.count > 0);
     struct frame frame = stream->frames.items[--stream->frames.count];
     size_t child_count = stream->children.count - frame.first_child;
-    const struct node *const *children = stream->children.items + frame.first_child;
+    const struct node *const *children =
+        child_count > 0 ? stream->children.items + frame.first_child : NULL;
     uint64_t weight = 1;
     uint32_t height = 0;
 
