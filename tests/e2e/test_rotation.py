@@ -6,6 +6,7 @@ import time
 
 from support import objects, raw, wait
 from support.certificates import Authority, write_secret
+from support.gateway import IS_SANITIZED
 from support.load import Load
 
 
@@ -35,8 +36,8 @@ def test_fifty_renewals_under_load(secure, authority):
     assert load.reconnects == 0
     assert len(load.serials) > 10
     print(f"requests {load.done}, slowest renewal {slowest:.3f} s")
-    # The promise is 2 s on a machine that is not loaded by a sanitizer and this test's own clients.
-    assert slowest < 15
+    # The contract of cli.md; a sanitizer's build is not held to it.
+    assert IS_SANITIZED or slowest < 2
 
 
 def test_broken_missing_and_expired_among_twenty(new_gateway, new_origin, authority):
