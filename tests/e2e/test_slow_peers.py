@@ -95,6 +95,34 @@ def test_client_that_takes_nothing_is_cut_off(plain):
     assert "DC" in gateway.wait_access_lines(1)[0] or gateway.access_lines()
 
 
+def test_origin_that_takes_nothing(plain):
+    """An upload goes only as fast as the origin takes it: bounded memory, and then the deadline."""
+    started = threading.Event()
+    done = threading.Event()
+
+    def behaviour(origin, stream):
+        if stream.read_head() is not None:
+            started.set()
+            done.wait(20)
+
+    gateway, _ = plain(behaviour, options=SHORT)
+    before = gateway.resident_kib()
+    sent = 0
+    with raw.Client(gateway.port(80)) as client:
+        client.send(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n")
+        assert started.wait(15)
+        try:
+            while sent < 256 * 1024 * 1024:
+                sent += client.socket.send(b"x" * 65536)
+        except OSError:
+            pass  # cut off
+        # What fits into kernel buffers and 256 KiB of ours, not the whole.
+        assert sent < 64 * 1024 * 1024
+        assert IS_SANITIZED or gateway.resident_kib() - before < 4096
+    done.set()
+    no_client(gateway)
+
+
 @pytest.mark.parametrize("stage", ["connect", "head", "body", "answer"])
 @pytest.mark.parametrize("how", ["fin", "reset"])
 def test_client_that_vanishes(plain, stage, how):
