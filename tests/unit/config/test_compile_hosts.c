@@ -198,17 +198,15 @@ static void test_order_of_services(void **state)
     (void)state;
 
     snapshot_from_yaml(
-        &test, GATEWAY("gw", HTTP_SERVER("'*'"))
-                   VIRTUAL_SERVICE(
-                       "app", "a-old",
-                       "{hosts: [x.com], gateways: [istio-system/gw], http: [" ROUTE(
-                           "old-api", "{uri: {prefix: /api}}") "," ROUTE("old-all",
-                                                                         "{uri: {prefix: /}}") "]}")
-                       VIRTUAL_SERVICE("app", "b-new",
-                                       "{hosts: [x.com], gateways: [istio-system/gw], http: "
-                                       "[" ROUTE("new-v1", "{uri: {prefix: /api/v1}}") "," ROUTE(
-                                           "new-web",
-                                           "{uri: {prefix: /web}}") "," ROUTE("new-all",
+        &test,
+        GATEWAY("gw", HTTP_SERVER("'*'")) VIRTUAL_SERVICE(
+            "app", "a-old",
+            "{hosts: [x.com], gateways: [istio-system/gw], http: [" ROUTE(
+                "old-api", "{uri: {prefix: /api}}") "," ROUTE("old-all", "{uri: {prefix: /}}") "]}")
+            VIRTUAL_SERVICE("app", "b-new",
+                            "{hosts: [x.com], gateways: [istio-system/gw], http: "
+                            "[" ROUTE("new-v1", "{uri: {prefix: /api/v1}}") "," ROUTE(
+                                "new-web", "{uri: {prefix: /web}}") "," ROUTE("new-all",
                                                                               "{uri: {regex: "
                                                                               "'.*'}}") "]}"));
     table = snapshot_case_table(&test, HTTP_KEY, NULL);
