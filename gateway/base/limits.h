@@ -79,6 +79,8 @@
 /* --- Deadlines, ms (spec 9.6; cli.md) --------------------------------------------------------- */
 #define DEFAULT_HEADER_TIMEOUT_MS 60000u
 #define DEFAULT_BODY_TIMEOUT_MS 60000u
+/* A whole request: long enough for the largest upload, an end to the slowest one. */
+#define DEFAULT_REQUEST_TIMEOUT_MS 3600000u
 #define DEFAULT_WRITE_TIMEOUT_MS 60000u
 #define DEFAULT_IDLE_TIMEOUT_MS 3600000u
 #define DEFAULT_CONNECT_TIMEOUT_MS 10000u

@@ -119,6 +119,7 @@ static void control_workers_set_options(struct control_workers *workers,
         .idle_timeout_ms = options->idle_timeout_ms,
     };
     shared->handshake_timeout_ms = options->handshake_timeout_ms;
+    shared->request_timeout_ms = options->request_timeout_ms;
     shared->connect_timeout_ms = options->connect_timeout_ms;
     shared->path_normalization = options->path_normalization;
     shared->trusted_hops = options->trusted_hops;

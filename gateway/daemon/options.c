@@ -65,6 +65,7 @@ static const struct option OPTIONS[] = {
     { "handshake-timeout", 0, OPTION_DURATION, AT(handshake_timeout_ms), FOR_RUN, 0, INT32_MAX },
     { "header-timeout", 0, OPTION_DURATION, AT(header_timeout_ms), FOR_RUN, 0, INT32_MAX },
     { "body-timeout", 0, OPTION_DURATION, AT(body_timeout_ms), FOR_RUN, 0, INT32_MAX },
+    { "request-timeout", 0, OPTION_DURATION, AT(request_timeout_ms), FOR_RUN, 0, INT32_MAX },
     { "write-timeout", 0, OPTION_DURATION, AT(write_timeout_ms), FOR_RUN, 0, INT32_MAX },
     { "idle-timeout", 0, OPTION_DURATION, AT(idle_timeout_ms), FOR_RUN, 0, INT32_MAX },
     { "connect-timeout", 0, OPTION_DURATION, AT(connect_timeout_ms), FOR_RUN, 1, INT32_MAX },
@@ -121,9 +122,10 @@ static const char HELP_RUN[] =
     "      --log-level debug|info|warn|error|off [info]    --ready-file FILE\n"
     "      --drain-time DUR [5s]              --handshake-timeout DUR [15s]\n"
     "      --header-timeout DUR [60s]         --body-timeout DUR [60s]\n"
-    "      --write-timeout DUR [60s]          --idle-timeout DUR [1h]\n"
-    "      --connect-timeout DUR [10s]        --max-connections N [by file limit]\n"
+    "      --request-timeout DUR [1h]         --write-timeout DUR [60s]\n"
+    "      --idle-timeout DUR [1h]            --connect-timeout DUR [10s]\n"
     "      --max-header-bytes SIZE [60KiB]    --max-headers N [100]\n"
+    "      --max-connections N [by file limit]\n"
     "      --path-normalization base|none|merge-slashes|decode-and-merge-slashes\n"
     "      --trusted-hops N     proxies whose x-forwarded-* is believed           [0]\n"
     "      --resolver ADDR:PORT,... [resolv.conf]    --server-header TEXT\n";
@@ -193,6 +195,7 @@ static void options_set_defaults(struct options *options)
     options->handshake_timeout_ms = DEFAULT_HANDSHAKE_TIMEOUT_MS;
     options->header_timeout_ms = DEFAULT_HEADER_TIMEOUT_MS;
     options->body_timeout_ms = DEFAULT_BODY_TIMEOUT_MS;
+    options->request_timeout_ms = DEFAULT_REQUEST_TIMEOUT_MS;
     options->write_timeout_ms = DEFAULT_WRITE_TIMEOUT_MS;
     options->idle_timeout_ms = DEFAULT_IDLE_TIMEOUT_MS;
     options->connect_timeout_ms = DEFAULT_CONNECT_TIMEOUT_MS;

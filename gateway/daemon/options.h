@@ -44,6 +44,7 @@ struct options {
     uint32_t handshake_timeout_ms; /* here and below 0: no deadline */
     uint32_t header_timeout_ms;
     uint32_t body_timeout_ms;
+    uint32_t request_timeout_ms; /* of a whole request */
     uint32_t write_timeout_ms;
     uint32_t idle_timeout_ms;
     uint32_t connect_timeout_ms;

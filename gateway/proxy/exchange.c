@@ -241,8 +241,10 @@ void exchange_cut_client(struct exchange *exchange, enum outcome_id id)
     struct leg *leg = exchange->client_leg;
 
     exchange->flags |= outcome->flags;
-    exchange->details =
-        local_reply_reset_details(outcome, exchange->transport_failure, true, exchange->arena);
+    exchange->details = id == OUTCOME_REQUEST_TIMEOUT /* not the upstream's doing */
+                            ? str_from_cstr(outcome->details)
+                            : local_reply_reset_details(outcome, exchange->transport_failure, true,
+                                                        exchange->arena);
     if (exchange->response_flow != FLOW_DONE) {
         exchange_set_flow(exchange, &exchange->response_flow, FLOW_BROKEN);
     }
@@ -250,16 +252,24 @@ void exchange_cut_client(struct exchange *exchange, enum outcome_id id)
     exchange_finish(exchange);
 }
 
-/* HT-90: before the response's head 504, after it the client is cut off. */
+/* LR-18: the client took too long to send its request, however steadily; HT-90: the upstream to
+ * answer it. Before the response's head 408 or 504, after it the client is cut off. */
 static void exchange_on_deadline(void *arg)
 {
     struct exchange *exchange = arg;
+    enum outcome_id id =
+        exchange->is_request_received ? OUTCOME_RESPONSE_TIMEOUT : OUTCOME_REQUEST_TIMEOUT;
 
-    if (exchange->response_flow == FLOW_HEAD) {
-        exchange_reply(exchange, OUTCOME_RESPONSE_TIMEOUT);
-    } else {
-        exchange_cut_client(exchange, OUTCOME_RESPONSE_TIMEOUT);
+    if (exchange->response_flow != FLOW_HEAD) {
+        exchange_cut_client(exchange, id);
+        return;
     }
+    if (id == OUTCOME_REQUEST_TIMEOUT) {
+        struct conn *conn = exchange->client_leg->conn;
+
+        conn->ops->drain(conn); /* the rest is not waited for */
+    }
+    exchange_reply(exchange, id);
 }
 
 /* --- The client's leg ------------------------------------------------------------------------- */
@@ -285,6 +295,7 @@ static void exchange_on_client_complete(void *owner, struct leg *leg,
     exchange->is_request_received = true;
     exchange->request_received_us = now_mono_us();
     exchange->request_trailers = trailers;
+    timer_cancel(&exchange->deadline); /* that of the request: it is here */
     exchange_arm_deadline(exchange);
     exchange_send_end(exchange);
 }
@@ -361,5 +372,8 @@ void exchange_begin(struct client *client, struct leg *leg, struct head *head, b
     exchange->original_path = exchange_path_as_received(head, exchange->arena);
     exchange->lease = lease_ref(worker->lease);
     metric_series_add(client->listener->request_series, 1);
+    if (!is_end && worker->options.request_timeout_ms != 0) {
+        timer_arm(worker->loop, &exchange->deadline, worker->options.request_timeout_ms);
+    }
     exchange_route(exchange);
 }

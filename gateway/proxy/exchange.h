@@ -78,7 +78,7 @@ struct exchange {
     bool is_kept_whole; /* `kept` has all of the body that was received */
     struct pool_request pool_request;
     struct cluster_waiter resolve_waiter;
-    struct timer deadline; /* of the route */
+    struct timer deadline; /* of the request until all of it is here, then of the route */
     struct timer backoff;
 
     /* What is told when it is over. */

@@ -32,6 +32,7 @@ struct worker_identity {
 struct worker_options {
     struct conn_limits client_limits;
     uint32_t handshake_timeout_ms;
+    uint32_t request_timeout_ms; /* from the end of a head to the end of its body; 0: none */
     uint32_t connect_timeout_ms; /* for a cluster that names none */
     enum path_normalization path_normalization;
     unsigned trusted_hops;         /* HD-3 */

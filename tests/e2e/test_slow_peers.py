@@ -68,6 +68,38 @@ def test_slow_body_is_cut_off(plain):
     assert not origin.requests  # the origin never saw a whole request
 
 
+def test_steady_but_slow_request_is_answered_408(plain):
+    """A byte every 100 ms keeps within --body-timeout; the whole request has a deadline of its own."""
+    gateway, origin = plain(options=("--body-timeout", "60s", "--request-timeout", "1s"))
+    with raw.Client(gateway.port(80)) as client:
+        client.send(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n")
+        stop = threading.Event()
+
+        def drip():
+            while not stop.wait(0.1):
+                try:
+                    client.socket.send(b"x")
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        try:
+            answer = client.response()
+        finally:
+            stop.set()
+            thread.join()
+        assert answer is not None and answer.status == 408  # LR-18
+        assert answer.body == b"request timeout"
+        assert answer.get("connection") == "close"
+        assert client.at_end()
+    assert "request_overall_timeout" in gateway.wait_access_lines(1)[0]
+    assert not origin.requests  # the origin never saw a whole request
+    no_client(gateway)
+    with raw.Client(gateway.port(80)) as client:
+        assert client.request().status == 200
+
+
 def test_client_that_takes_nothing_is_cut_off(plain):
     """Also: its answer costs bounded memory (LIMIT_STREAM_HIGH_BYTES)."""
     sent = []

@@ -116,6 +116,7 @@ static void test_defaults(void **state)
     assert_int_equal(options.drain_time_ms, 5000);
     assert_int_equal(options.handshake_timeout_ms, 15000);
     assert_int_equal(options.header_timeout_ms, 60000);
+    assert_int_equal(options.request_timeout_ms, 3600000);
     assert_int_equal(options.idle_timeout_ms, 3600000);
     assert_int_equal(options.connect_timeout_ms, 10000);
     assert_int_equal(options.max_header_bytes, 60 * 1024);
@@ -266,35 +267,21 @@ static void test_help_fits_a_screen(void **state)
 static void test_help_is_whole(void **state)
 {
     static const char *const RUN[] = {
-        "--config",
-        "--secrets",
-        "--namespace",
-        "--labels",
-        "--port-map",
-        "--bind",
-        "--workers",
-        "--admin",
-        "--health",
-        "--metrics",
-        "--access-log",
-        "--access-log-format",
-        "--log-level",
-        "--log-format",
-        "--drain-time",
-        "--handshake-timeout",
-        "--header-timeout",
-        "--body-timeout",
-        "--write-timeout",
-        "--idle-timeout",
-        "--connect-timeout",
-        "--max-header-bytes",
-        "--max-headers",
-        "--max-connections",
-        "--path-normalization",
-        "--trusted-hops",
-        "--ready-file",
-        "--strict",
-        "--server-header",
+        "--config",           "--secrets",
+        "--namespace",        "--labels",
+        "--port-map",         "--bind",
+        "--workers",          "--admin",
+        "--health",           "--metrics",
+        "--access-log",       "--access-log-format",
+        "--log-level",        "--log-format",
+        "--drain-time",       "--handshake-timeout",
+        "--header-timeout",   "--body-timeout",
+        "--request-timeout",  "--write-timeout",
+        "--idle-timeout",     "--connect-timeout",
+        "--max-header-bytes", "--max-headers",
+        "--max-connections",  "--path-normalization",
+        "--trusted-hops",     "--ready-file",
+        "--strict",           "--server-header",
         "--resolver",
     };
 

@@ -701,6 +701,63 @@ static void test_timeout_starts_with_the_whole_request_HT_91(void **state)
     assert_int_equal(fixture->leg.status, 504);
 }
 
+static void begin_slow_upload(struct fixture *fixture)
+{
+    fixture->worker.options.request_timeout_ms = 50;
+    fake_leg_request(&fixture->leg, "POST", "a.com", "/");
+    fixture->leg.request.framing = BODY_CHUNKED;
+    publish(fixture);
+    begin(fixture, true);
+}
+
+/* It may come as steadily as it likes. */
+static void test_a_request_that_takes_too_long_408_LR_18(void **state)
+{
+    static const char *const script[] = { LOOP_ORIGIN_SILENT, NULL };
+    struct fixture *fixture = *state;
+
+    with_origin(fixture, script);
+    fixture->route.timeout_ms = 1; /* of no account before the request is here */
+    begin_slow_upload(fixture);
+    for (int i = 0; i < 10; i++) {
+        fake_leg_body(&fixture->leg, "x");
+        loop_run_once(fixture->worker.loop, 1);
+    }
+    RUN_UNTIL(fixture->worker.loop, fixture->leg.is_released);
+    assert_int_equal(fixture->leg.status, 408);
+    ASSERT_BODY(fixture, "request timeout");
+    assert_true(fixture->leg.is_drained_conn);
+    assert_true(
+        metrics_have("response_code=\"408\",grpc_response_status=\"\",response_flags=\"-\""));
+}
+
+static void test_a_request_that_takes_too_long_under_its_answer_is_cut(void **state)
+{
+    static const char *const script[] = { "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
+                                          NULL };
+    struct fixture *fixture = *state;
+
+    with_origin(fixture, script);
+    begin_slow_upload(fixture);
+    RUN_UNTIL(fixture->worker.loop, fixture->leg.is_released);
+    assert_int_equal(fixture->leg.status, 200);
+    assert_true(fixture->leg.is_aborted);
+}
+
+static void test_the_deadline_of_the_request_ends_with_it(void **state)
+{
+    static const char *const script[] = { LOOP_ORIGIN_SILENT, NULL };
+    struct fixture *fixture = *state;
+
+    with_origin(fixture, script);
+    begin_slow_upload(fixture);
+    fake_leg_complete(&fixture->leg);
+    for (int i = 0; i < 8; i++) {
+        loop_run_once(fixture->worker.loop, LOOP_TIMER_TICK_MS);
+    }
+    assert_false(fixture->leg.is_released);
+}
+
 /* --- Connections that went stale -------------------------------------------------------------- */
 
 static void warm_up(struct fixture *fixture, const char *const *script)
@@ -918,6 +975,9 @@ int main(void)
         CASE(test_route_timeout_504_LR_6_HT_90_HT_94),
         CASE(test_timeout_in_the_middle_cuts_HT_90),
         CASE(test_timeout_starts_with_the_whole_request_HT_91),
+        CASE(test_a_request_that_takes_too_long_408_LR_18),
+        CASE(test_a_request_that_takes_too_long_under_its_answer_is_cut),
+        CASE(test_the_deadline_of_the_request_ends_with_it),
         CASE(test_stale_connection_is_replaced),
         CASE(test_stale_connection_with_a_body_is_replaced),
         CASE(test_post_is_not_sent_twice),
