@@ -503,7 +503,9 @@ static size_t h1_conn_on_data(void *owner, const unsigned char *bytes, size_t le
     if (h1->is_closed) {
         return len;
     }
-    if (h1->receive == H1_RECEIVE_BODY || h1->receive == H1_RECEIVE_DRAIN) {
+    /* What is thrown away has one deadline for all of it (h1_conn_drain_body): nobody waits for its
+     * progress. */
+    if (h1->receive == H1_RECEIVE_BODY) {
         h1_conn_watch_body(h1);
     }
     return taken;
@@ -601,9 +603,13 @@ static void h1_conn_on_end(void *owner, bool is_clean)
 
     h1->is_peer_ended = true;
     if (!h1->is_leg_open) {
-        /* Idle, in the middle of a head, or of a body that is thrown away. */
-        h1_conn_break(h1, h1->receive == H1_RECEIVE_DRAIN ? H1_PART_LINGER : H1_PART_NOW,
-                      LEG_END_PEER_CLOSED, NULL);
+        /* Idle, in the middle of a head, or of a body that is thrown away. A peer that only ended
+         * its own side may still be reading the last answer. */
+        bool is_answer_leaving =
+            h1->receive == H1_RECEIVE_DRAIN || transport_queued_bytes(h1->conn.transport) > 0;
+
+        h1_conn_break(h1, is_answer_leaving ? H1_PART_LINGER : H1_PART_NOW, LEG_END_PEER_CLOSED,
+                      NULL);
     } else if (h1->is_client) {
         h1_conn_on_response_end(h1, is_clean);
     } else {
@@ -691,8 +697,9 @@ static void h1_conn_on_deadline(void *arg)
     case H1_DEADLINE_IDLE:
     case H1_DEADLINE_NONE:
     default:
-        /* Nothing is under way: closed without a word. */
-        h1_conn_break(h1, H1_PART_NOW, LEG_END_PEER_CLOSED, NULL);
+        /* Nothing is under way: closed without a word. A request may be on its way to a server, which
+         * lets its client see an orderly end (close_notify through TLS, no reset). */
+        h1_conn_break(h1, h1->is_client ? H1_PART_NOW : H1_PART_LINGER, LEG_END_PEER_CLOSED, NULL);
         break;
     }
 }
