@@ -492,7 +492,7 @@ static size_t h1_conn_on_data(void *owner, const unsigned char *bytes, size_t le
 
     h1->is_in_data = true;
     while (goes_on && !h1->is_closed &&
-           ((taken < len && !h1->is_paused) || h1_conn_body_is_whole(h1))) {
+           ((taken < len && !h1->is_paused && !h1->is_held) || h1_conn_body_is_whole(h1))) {
         size_t step = 0;
 
         goes_on = h1_conn_receive_some(h1, bytes + taken, len - taken, &step);
@@ -532,7 +532,14 @@ void h1_conn_leg_is_over(struct h1_conn *h1)
     h1->is_paused = false;
     h1_conn_start_head(h1);
     h1_conn_watch_idle(h1);
-    transport_resume_read(transport, TRANSPORT_PAUSE_LEG | TRANSPORT_PAUSE_PIPELINE);
+    /* Who pipelines and does not read would pile up answers of our own without end. */
+    h1->is_held = !h1->is_client && transport_is_above_high(transport);
+    if (h1->is_held) {
+        transport_pause_read(transport, TRANSPORT_PAUSE_PIPELINE);
+        transport_resume_read(transport, TRANSPORT_PAUSE_LEG);
+    } else {
+        transport_resume_read(transport, TRANSPORT_PAUSE_LEG | TRANSPORT_PAUSE_PIPELINE);
+    }
     if (h1->is_client) {
         /* Not before the turn ends: what the origin sent behind its answer shows up by then, and
          * the connection is gone before a request can be put on it. */
@@ -621,6 +628,10 @@ static void h1_conn_on_drained(void *owner)
 {
     struct h1_conn *h1 = owner;
 
+    if (h1->is_held) {
+        h1->is_held = false;
+        transport_resume_read(h1->conn.transport, TRANSPORT_PAUSE_PIPELINE);
+    }
     if (h1->is_leg_open && !h1->is_leg_dead) {
         h1->leg.handler->on_drained(h1->leg.owner, &h1->leg);
     }

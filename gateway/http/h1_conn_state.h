@@ -80,6 +80,7 @@ struct h1_conn {
     bool is_reaped;
     bool is_draining;
     bool is_paused;
+    bool is_held; /* server role: the next request waits until the answers before it have left */
     bool is_peer_ended;
     bool wants_close;          /* one of both sides: no further message on this connection */
     bool is_awaiting_continue; /* the client may hold its body back until a 100 */

@@ -276,6 +276,22 @@ static void many_pipelined_requests_are_answered_at_once(void **state)
                                                        1));
 }
 
+/* Answers of our own come as fast as requests are read: without a stop those a client does not read
+ * would pile up to the limit that cuts the connection. */
+static void pipelined_requests_wait_for_the_answers_to_leave(void **state)
+{
+    (void)state;
+    self.on_request = PLAN_ANSWER;
+    self.transport->is_above_high = true;
+    receive("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    receive("GET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_log(&self, "GET /1 end;idle;");
+    self.transport->is_above_high = false;
+    self.transport->handler->on_drained(self.transport->owner);
+    fake_turn(self.transport);
+    assert_log(&self, "GET /2 end;idle;GET /3 end;idle;");
+}
+
 static void bodies_and_requests_are_told_apart(void **state)
 {
     static const char text[] = "POST /1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -913,6 +929,7 @@ int main(void)
         SERVER(hd_13_who_waits_for_100_is_not_stalled),
         SERVER(pipelined_requests_wait_their_turn),
         SERVER(many_pipelined_requests_are_answered_at_once),
+        SERVER(pipelined_requests_wait_for_the_answers_to_leave),
         SERVER(bodies_and_requests_are_told_apart),
         SERVER(connection_close_is_obeyed),
         SERVER(hd_36_draining_finishes_what_is_under_way),

@@ -215,6 +215,7 @@ static void flow_is_passed_on(void **state)
     assert_false(self.leg->ops->is_above_high(self.leg));
     self.transport->is_above_high = true;
     assert_true(self.leg->ops->is_above_high(self.leg));
+    self.transport->is_above_high = false;
     self.transport->handler->on_drained(self.transport->owner);
     assert_log(&self, "drained;");
     self.leg->ops->pause(self.leg);
