@@ -1,4 +1,5 @@
-/* header_ops: remove, set, add. Pure; memory is the caller's arena. */
+/* header_ops: remove, set, add. Pure; memory is the caller's arena. Nothing that is put into a head
+ * points into the configuration: the access log still reads heads when the lease is given back. */
 #include "gateway/proxy/header_ops.h"
 
 #include "gateway/base/check.h"
@@ -15,7 +16,7 @@ struct str header_ops_value(const struct format *format, const struct format_rec
     struct text out = { 0 };
 
     if (format_is_literal(format, &value)) {
-        return value;
+        return arena_copy_str(arena, value);
     }
     format_evaluate(format, record, STR(""), &out);
     value = arena_copy_str(arena, text_view(&out));
@@ -56,12 +57,12 @@ void header_ops_apply(const struct route_header_ops *const *lists, size_t count,
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < lists[i]->set_count; k++) {
             if (sets[i][k].len > 0) {
-                headers_set(headers, lists[i]->sets[k].name, sets[i][k]);
+                headers_set(headers, arena_copy_str(arena, lists[i]->sets[k].name), sets[i][k]);
             }
         }
         for (size_t k = 0; k < lists[i]->add_count; k++) {
             if (adds[i][k].len > 0) {
-                headers_add(headers, lists[i]->adds[k].name, adds[i][k]);
+                headers_add(headers, arena_copy_str(arena, lists[i]->adds[k].name), adds[i][k]);
             }
         }
     }

@@ -40,7 +40,7 @@ bool rewrite_path(const struct route *route, struct str path, struct str *rewrit
 
     if (rewrite->has_uri && rewrite->uri.len > 0) { /* HT-73 */
         result = rewrite_is_prefix(route) ? rewrite_replace_prefix(route, path, rewrite->uri, arena)
-                                          : rewrite->uri;
+                                          : arena_copy_str(arena, rewrite->uri);
     } else if (rewrite->regex != NULL) {
         result = rewrite_by_regex(rewrite, path, arena);
     }

@@ -199,6 +199,38 @@ static void test_of_several_destinations_the_route_wins_HT_86(void **state)
     assert_header("x", "1");
 }
 
+/* The snapshot may go with the lease, and the access log asks for headers after that: what is put
+ * into a head is the request's own. */
+static void test_nothing_points_into_the_configuration(void **state)
+{
+    struct arena *configuration = arena_new(1024);
+    struct err err = { 0 };
+    struct ops ops = { 0 };
+
+    (void)state;
+    struct str name = arena_copy_str(configuration, STR("x-of-the-route"));
+    struct str other = arena_copy_str(configuration, STR("x-added"));
+    ops_set(&ops, "", "-");
+    ops_add(&ops, "", "-");
+    ops.sets[0].name = name;
+    ops.sets[0].value = format_compile(configuration, STR("first"), &err);
+    ops.adds[0].name = other;
+    ops.adds[0].value = format_compile(configuration, STR("second"), &err);
+    apply(&ops);
+    assert_int_equal(headers.count, 2);
+    assert_ptr_not_equal(headers.items[0].name.ptr, name.ptr);
+    assert_ptr_not_equal(headers.items[1].name.ptr, other.ptr);
+    for (size_t i = 0; i < 2; i++) {
+        struct str literal;
+        const struct format *format = i == 0 ? ops.sets[0].value : ops.adds[0].value;
+        assert_true(format_is_literal(format, &literal));
+        assert_ptr_not_equal(headers.items[i].value.ptr, literal.ptr);
+    }
+    arena_free(configuration);
+    assert_header("x-of-the-route", "first");
+    assert_header("x-added", "second");
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -211,6 +243,7 @@ int main(void)
         CASE(test_percent_is_doubled_HT_88),
         CASE(test_one_destination_wins_over_the_route_HT_85),
         CASE(test_of_several_destinations_the_route_wins_HT_86),
+        CASE(test_nothing_points_into_the_configuration),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

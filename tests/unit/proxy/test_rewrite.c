@@ -97,12 +97,31 @@ static void test_regex_replaces_every_match_HT_74(void **state)
     }
 }
 
+/* The path is logged when the snapshot may be gone already. */
+static void test_nothing_points_into_the_configuration(void **state)
+{
+    struct arena *arena = arena_new(1024);
+    struct err err = { 0 };
+    struct route route = { .rewrite = { .has_uri = true, .uri = STR("/new") } };
+    struct str path = { 0 };
+
+    (void)state;
+    route.conditions.uri = pattern_new(arena, PATTERN_EXACT, STR("/old"), false, &err);
+    assert_non_null(route.conditions.uri);
+    assert_true(rewrite_path(&route, STR("/old"), &path, arena));
+    assert_true(str_equals(path, STR("/new")));
+    assert_ptr_not_equal(path.ptr, route.rewrite.uri.ptr);
+    pattern_free(route.conditions.uri);
+    arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors_HT_72),
         cmocka_unit_test(test_no_rewrite),
         cmocka_unit_test(test_regex_replaces_every_match_HT_74),
+        cmocka_unit_test(test_nothing_points_into_the_configuration),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
