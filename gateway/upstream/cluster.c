@@ -17,15 +17,25 @@ static void cluster_free_targets(struct cluster_target *targets, size_t count)
     mem_free(targets);
 }
 
+/* The former target of this name. The same name may stand there with several ports: that of the same
+ * port comes first, so that its endpoint is kept; else one that has not given its addresses away. */
 static struct cluster_target *cluster_find_target(struct cluster_target *targets, size_t count,
                                                   const struct endpoint_config *config)
 {
+    struct cluster_target *found = NULL;
+
     for (size_t i = 0; i < count; i++) {
-        if (!str_is_empty(config->host) && str_equals(targets[i].host, config->host)) {
+        if (str_is_empty(config->host) || !str_equals(targets[i].host, config->host)) {
+            continue;
+        }
+        if (targets[i].port == config->port && targets[i].address_count > 0) {
             return &targets[i];
         }
+        if (found == NULL || found->address_count == 0) {
+            found = &targets[i];
+        }
     }
-    return NULL;
+    return found;
 }
 
 /* Copies the configuration; the targets of the former one give their addresses away. */

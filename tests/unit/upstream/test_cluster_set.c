@@ -202,6 +202,31 @@ static void test_addresses_outlive_an_update_SV_35(void **state)
     assert_string_equal(cluster_pick_endpoint(cluster, NULL, 0)->text.ptr, "127.0.0.7:9090");
 }
 
+static void test_one_name_with_two_ports_outlives_an_update_SV_35(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->config.kind = CLUSTER_DNS;
+    fixture->config.endpoint_count = 2;
+    for (uint16_t i = 0; i < 2; i++) {
+        fixture->endpoints[i] = (struct endpoint_config){
+            .host = STR("127.0.0.7"), .port = 8080 + i, .weight = 1, .is_healthy = true
+        };
+    }
+    struct cluster *cluster = fixture_publish(fixture);
+    for (int i = 0; i < 100 && cluster->endpoints.count < 2; i++) {
+        loop_run_once(fixture->set.loop, 10);
+    }
+    assert_int_equal(cluster->endpoints.count, 2);
+    struct endpoint *second = cluster->endpoints.items[1];
+    fixture->endpoints[0].weight = 3;
+    fixture->config.fingerprint = 2;
+    (void)fixture_publish(fixture);
+    assert_int_equal(cluster->endpoints.count, 2);
+    assert_ptr_equal(cluster->endpoints.items[1], second);
+    assert_string_equal(second->text.ptr, "127.0.0.7:8081");
+}
+
 static void test_a_waiter_of_a_removed_cluster_is_woken(void **state)
 {
     struct fixture *fixture = *state;
@@ -234,6 +259,7 @@ int main(void)
         CASE(test_removed_lives_until_unused),
         CASE(test_dns_answers_after_the_first_turns_SV_35),
         CASE(test_addresses_outlive_an_update_SV_35),
+        CASE(test_one_name_with_two_ports_outlives_an_update_SV_35),
         CASE(test_a_waiter_of_a_removed_cluster_is_woken),
     };
 
