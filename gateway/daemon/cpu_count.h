@@ -10,7 +10,5 @@ unsigned cpu_count(void);
 /* Pure parts, for tests. CPUs of a quota, rounded up; 0: no quota. */
 unsigned cpu_count_of_quota_v2(struct str cpu_max); /* "150000 100000", "max 100000" */
 unsigned cpu_count_of_quota_v1(struct str quota_us, struct str period_us); /* "-1": none */
-/* The path of the cgroup in /proc/self/cgroup for a controller ("" for version 2); ptr NULL: none. */
-struct str cpu_count_cgroup_path(struct str proc_self_cgroup, struct str controller);
 
 #endif
