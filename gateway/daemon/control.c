@@ -9,6 +9,8 @@
 #include "gateway/base/now.h"
 #include "gateway/daemon/control_workers.h"
 #include "gateway/daemon/drain.h"
+#include "gateway/daemon/memory.h"
+#include "gateway/daemon/overload.h"
 #include "gateway/daemon/process.h"
 #include "gateway/daemon/ready_file.h"
 #include "gateway/daemon/reload.h"
@@ -45,6 +47,7 @@ struct control {
     struct control_workers workers;
     struct reload *reload;
     struct drain drain;
+    struct overload overload;
     struct systemd systemd;
     struct admin_view view;
     struct admin *admin;
@@ -426,6 +429,9 @@ static bool control_start(struct control *control, const struct admin_actions *a
         return false;
     }
     control_start_timers(control);
+    overload_start(&control->overload, control->loop, control->shard,
+                   overload_mark(options, memory_limit()), control->workers.workers,
+                   control->workers.count);
     control->view.state = SERVER_INITIALIZING;
     if (!options->has_labels) {
         LOG_INFO("control", "no --labels: every Gateway applies, whatever its selector");
@@ -447,6 +453,7 @@ static void control_end(struct control *control)
         page_server_stop(control->ports[i].server);
     }
     admin_free(control->admin);
+    overload_stop(&control->overload);
     control_workers_stop(&control->workers);
     if (control->loop != NULL) {
         drain_cleanup(&control->drain);

@@ -29,7 +29,7 @@ bool option_value_duration(struct str text, uint32_t *milliseconds, struct err *
     return true;
 }
 
-bool option_value_bytes(struct str text, uint32_t *bytes, struct err *err)
+bool option_value_size(struct str text, uint64_t *bytes, struct err *err)
 {
     static const struct {
         struct str suffix;
@@ -55,11 +55,26 @@ bool option_value_bytes(struct str text, uint32_t *bytes, struct err *err)
         err_set(err, ERR_USAGE, "\"%.*s\" is no size; write 4096, 60KiB or 1MiB", STR_ARG(text));
         return false;
     }
-    if (number > UINT32_MAX / factor) {
+    if (number > UINT64_MAX / factor) {
+        err_set(err, ERR_USAGE, "\"%.*s\" is more than can be counted", STR_ARG(text));
+        return false;
+    }
+    *bytes = number * factor;
+    return true;
+}
+
+bool option_value_bytes(struct str text, uint32_t *bytes, struct err *err)
+{
+    uint64_t size = 0;
+
+    if (!option_value_size(text, &size, err)) {
+        return false;
+    }
+    if (size > UINT32_MAX) {
         err_set(err, ERR_USAGE, "\"%.*s\" is more than 4 GiB", STR_ARG(text));
         return false;
     }
-    *bytes = (uint32_t)(number * factor);
+    *bytes = (uint32_t)size;
     return true;
 }
 

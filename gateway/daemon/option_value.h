@@ -7,7 +7,8 @@
 
 /* "5s", "1m30s", "100ms", and "0". Whole milliseconds, at most 24 days. */
 bool option_value_duration(struct str text, uint32_t *milliseconds, struct err *err);
-/* "4096", "60KiB", "1MiB". */
+/* "4096", "60KiB", "1MiB", "2GiB"; `_bytes` takes less than 4 GiB. */
+bool option_value_size(struct str text, uint64_t *bytes, struct err *err);
 bool option_value_bytes(struct str text, uint32_t *bytes, struct err *err);
 bool option_value_count(struct str text, uint32_t *count, struct err *err);
 /* "true", "yes", "1", "on" and their opposites: for flags that come from the environment. */

@@ -13,6 +13,7 @@ enum option_kind {
     OPTION_FLAG,
     OPTION_COUNT,
     OPTION_BYTES,
+    OPTION_MEMORY, /* a size without a range */
     OPTION_DURATION,
     OPTION_ENDPOINT,
     OPTION_LABELS,
@@ -73,6 +74,7 @@ static const struct option OPTIONS[] = {
       LIMIT_MAX_HEADER_BYTES },
     { "max-headers", 0, OPTION_COUNT, AT(max_headers), FOR_RUN, 1, LIMIT_MAX_HEADERS },
     { "max-connections", 0, OPTION_COUNT, AT(max_connections), FOR_RUN, 1, INT32_MAX },
+    { "max-memory", 0, OPTION_MEMORY, AT(max_memory), FOR_RUN, 0, 0 },
     { "path-normalization", 0, OPTION_PATH_NORMALIZATION, AT(path_normalization), FOR_RUN, 0, 0 },
     { "trusted-hops", 0, OPTION_COUNT, AT(trusted_hops), FOR_RUN, 0, 100 },
     { "server-header", 0, OPTION_TEXT, AT(server_header), FOR_RUN, 0, 0 },
@@ -125,7 +127,7 @@ static const char HELP_RUN[] =
     "      --request-timeout DUR [1h]         --write-timeout DUR [60s]\n"
     "      --idle-timeout DUR [1h]            --connect-timeout DUR [10s]\n"
     "      --max-header-bytes SIZE [60KiB]    --max-headers N [100]\n"
-    "      --max-connections N [by file limit]\n"
+    "      --max-connections N [file limit]   --max-memory SIZE [90% of the cgroup's]\n"
     "      --path-normalization base|none|merge-slashes|decode-and-merge-slashes\n"
     "      --trusted-hops N     proxies whose x-forwarded-* is believed           [0]\n"
     "      --resolver ADDR:PORT,... [resolv.conf]    --server-header TEXT\n";
@@ -301,6 +303,9 @@ static bool options_set(struct options *options, const struct option *option, st
     case OPTION_BYTES:
     case OPTION_DURATION:
         return options_set_number(option, field, text, err);
+    case OPTION_MEMORY:
+        options->has_max_memory = true;
+        return option_value_size(text, field, err);
     case OPTION_ENDPOINT:
         return option_value_endpoint(text, field, err);
     case OPTION_LABELS:

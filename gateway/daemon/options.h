@@ -51,6 +51,8 @@ struct options {
     uint32_t max_header_bytes;
     uint32_t max_headers;
     uint32_t max_connections; /* 0: by the file limit */
+    bool has_max_memory;      /* else by the cgroup */
+    uint64_t max_memory;      /* bytes; 0: no mark */
     enum path_normalization path_normalization;
     uint32_t trusted_hops;
     struct str server_header; /* empty: the default of spec HD-30 */

@@ -138,6 +138,13 @@ uint64_t client_reclaim_wait_ms(const struct worker *worker)
     return idle_ms >= CLIENT_RECLAIM_IDLE_MS ? 0 : CLIENT_RECLAIM_IDLE_MS - idle_ms;
 }
 
+void client_close_idle(struct worker *worker)
+{
+    while (client_reclaim_wait_ms(worker) == 0) {
+        client_close(list_object(list_first(&worker->idle_clients), struct client, link));
+    }
+}
+
 /* Room for one more: the connection that has been idle longest makes way. Its client must expect
  * that of an idle connection at any time (RFC 9112 9.5). */
 static void client_reclaim_idle(struct worker *worker)

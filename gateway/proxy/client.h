@@ -38,6 +38,8 @@ void client_accept(struct worker_listener *listener, int fd, const struct addres
 /* How long until the connection that has been idle longest may be closed for another one's sake; 0:
  * now; UINT64_MAX: none is idle. */
 uint64_t client_reclaim_wait_ms(const struct worker *worker);
+/* Closes those that have been idle for so long that this may be done. */
+void client_close_idle(struct worker *worker);
 /* At once, without a word. */
 void client_close(struct client *client);
 /* The server of the current snapshot for the name of the handshake; NULL: plain, or there is none.

@@ -175,8 +175,9 @@ void exchange_announce_close(struct exchange *exchange)
 {
     struct conn *conn = exchange->client_leg->conn;
 
-    /* HR-5: we drain. HR-4: the listener is gone. */
-    if (exchange->worker->is_draining || exchange->client->listener->config == NULL) {
+    /* HR-5: we drain. HR-4: the listener is gone. Short of memory: an idle one is not kept. */
+    if (exchange->worker->is_draining || exchange->worker->is_overloaded ||
+        exchange->client->listener->config == NULL) {
         conn->ops->drain(conn);
     }
 }

@@ -209,6 +209,11 @@ void exchange_route(struct exchange *exchange)
     struct str path;
 
     exchange_route_apply_entry_rules(exchange);
+    if (exchange->worker->is_overloaded) {
+        metrics_add(exchange->worker->metrics, METRIC_OVERLOAD_REFUSED, 1);
+        exchange_reply(exchange, OUTCOME_OVERLOADED);
+        return;
+    }
     if (!target_normalize_path(request->path, exchange->worker->options.path_normalization,
                                exchange->arena, &path)) {
         struct conn *conn = exchange->client_leg->conn;

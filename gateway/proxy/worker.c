@@ -358,6 +358,34 @@ void worker_stop_accepting(struct worker *worker)
     loop_post(worker->loop, worker_do_stop_accepting, worker);
 }
 
+/* --- Overload --------------------------------------------------------------------------------- */
+
+static void worker_do_overload_begin(void *arg)
+{
+    struct worker *worker = arg;
+
+    worker->is_overloaded = true;
+    client_close_idle(worker);
+    exchange_free_spare(worker);
+}
+
+static void worker_do_overload_end(void *arg)
+{
+    struct worker *worker = arg;
+
+    worker->is_overloaded = false;
+}
+
+void worker_overload_begin(struct worker *worker)
+{
+    loop_post(worker->loop, worker_do_overload_begin, worker);
+}
+
+void worker_overload_end(struct worker *worker)
+{
+    loop_post(worker->loop, worker_do_overload_end, worker);
+}
+
 /* --- Admin ------------------------------------------------------------------------------------ */
 
 struct worker_question {

@@ -84,6 +84,10 @@ void worker_publish(struct worker *worker, const struct worker_publication *publ
 void worker_drain_begin(struct worker *worker);
 /* Second phase: empties and closes the listening sockets, closes idle connections. */
 void worker_stop_accepting(struct worker *worker);
+/* Memory is short: requests are refused (spec 10.1, OM), idle connections closed, now and each time
+ * it is said again. */
+void worker_overload_begin(struct worker *worker);
+void worker_overload_end(struct worker *worker);
 /* Any thread: client connections open, handshakes included. */
 size_t worker_active_count(const struct worker *worker);
 /* Any thread: requests under way. */

@@ -40,6 +40,7 @@ struct worker {
     struct lease *lease;  /* NULL before the first snapshot */
     struct map listeners; /* key to worker_listener */
     bool is_draining;     /* answers say "close" */
+    bool is_overloaded;   /* requests are refused */
     bool is_stopping;
     bool is_paused;            /* max_connections reached */
     struct timer pause_review; /* when an idle connection may make way */

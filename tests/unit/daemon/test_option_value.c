@@ -64,6 +64,19 @@ static void test_bytes(void **state)
     }
 }
 
+static void test_sizes(void **state)
+{
+    uint64_t bytes = 7;
+
+    (void)state;
+    assert_false(option_value_size(STR(""), &bytes, NULL));
+    assert_false(option_value_size(STR("max"), &bytes, NULL));
+    assert_false(option_value_size(STR("99999999999GiB"), &bytes, NULL));
+    assert_int_equal(bytes, 7);
+    assert_true(option_value_size(STR("16GiB"), &bytes, NULL));
+    assert_true(bytes == UINT64_C(16) << 30);
+}
+
 static void test_endpoints(void **state)
 {
     static const char *const BAD[] = {
@@ -149,8 +162,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_durations), cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_endpoints), cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_port_map),  cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_endpoints),
+        cmocka_unit_test(test_labels),    cmocka_unit_test(test_port_map),
+        cmocka_unit_test(test_flags),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,6 +121,7 @@ static void test_defaults(void **state)
     assert_int_equal(options.connect_timeout_ms, 10000);
     assert_int_equal(options.max_header_bytes, 60 * 1024);
     assert_int_equal(options.max_headers, 100);
+    assert_false(options.has_max_memory);
     assert_int_equal(options.path_normalization, PATH_NORMALIZATION_BASE);
     assert_int_equal(options.trusted_hops, 0);
     assert_false(options.is_strict);
@@ -267,21 +268,37 @@ static void test_help_fits_a_screen(void **state)
 static void test_help_is_whole(void **state)
 {
     static const char *const RUN[] = {
-        "--config",           "--secrets",
-        "--namespace",        "--labels",
-        "--port-map",         "--bind",
-        "--workers",          "--admin",
-        "--health",           "--metrics",
-        "--access-log",       "--access-log-format",
-        "--log-level",        "--log-format",
-        "--drain-time",       "--handshake-timeout",
-        "--header-timeout",   "--body-timeout",
-        "--request-timeout",  "--write-timeout",
-        "--idle-timeout",     "--connect-timeout",
-        "--max-header-bytes", "--max-headers",
-        "--max-connections",  "--path-normalization",
-        "--trusted-hops",     "--ready-file",
-        "--strict",           "--server-header",
+        "--config",
+        "--secrets",
+        "--namespace",
+        "--labels",
+        "--port-map",
+        "--bind",
+        "--workers",
+        "--admin",
+        "--health",
+        "--metrics",
+        "--access-log",
+        "--access-log-format",
+        "--log-level",
+        "--log-format",
+        "--drain-time",
+        "--handshake-timeout",
+        "--header-timeout",
+        "--body-timeout",
+        "--request-timeout",
+        "--write-timeout",
+        "--idle-timeout",
+        "--connect-timeout",
+        "--max-header-bytes",
+        "--max-headers",
+        "--max-connections",
+        "--max-memory",
+        "--path-normalization",
+        "--trusted-hops",
+        "--ready-file",
+        "--strict",
+        "--server-header",
         "--resolver",
     };
 

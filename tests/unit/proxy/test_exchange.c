@@ -380,6 +380,23 @@ static void test_drain_announces_the_close_HR_5_HD_36(void **state)
     assert_true(fixture->leg.is_drained_conn);
 }
 
+/* Spec 10.1: overload. */
+static void test_short_of_memory_requests_are_refused_503_OM(void **state)
+{
+    static const char *const script[] = { ok, NULL };
+    struct fixture *fixture = *state;
+
+    with_origin(fixture, script);
+    fixture->worker.is_overloaded = true;
+    begin_and_wait(fixture);
+    assert_int_equal(fixture->leg.status, 503);
+    ASSERT_BODY(fixture, "envoy overloaded");
+    assert_true(fixture->leg.is_drained_conn);
+    assert_true(metrics_have("response_flags=\"OM\""));
+    assert_true(metrics_have("gatehouse_overload_refused_requests_total 1"));
+    assert_false(loop_origin_saw(&fixture->origin, "GET"));
+}
+
 /* --- Forwarded -------------------------------------------------------------------------------- */
 
 static void test_forwards_and_comes_back(void **state)
@@ -958,6 +975,7 @@ int main(void)
         CASE(test_acme_challenge_is_not_redirected_GW_56),
         CASE(test_grpc_gets_its_status_LR_30),
         CASE(test_drain_announces_the_close_HR_5_HD_36),
+        CASE(test_short_of_memory_requests_are_refused_503_OM),
         CASE(test_forwards_and_comes_back),
         CASE(test_the_connection_is_used_again),
         CASE(test_a_snapshot_is_not_pinned_by_a_body),

@@ -27,6 +27,7 @@ static void test_refusals_by_the_table(void **state)
         { OUTCOME_PATH_REFUSED, 400, 0, "path_normalization_failed" },             /* LR-15 */
         { OUTCOME_UPSTREAM_STALLED, 504, FLAG_BIT(SI), "stream_idle_timeout" },    /* LR-17 */
         { OUTCOME_REQUEST_TIMEOUT, 408, 0, "request_overall_timeout" },            /* LR-18 */
+        { OUTCOME_OVERLOADED, 503, FLAG_BIT(OM), "overload" },                     /* 10.1 */
         { OUTCOME_MISDIRECTED, 421, 0, "misdirected_request" },                    /* SN-22 */
         { OUTCOME_CLIENT_GONE, 0, FLAG_BIT(DC), "downstream_remote_disconnect" },
     };

@@ -293,6 +293,30 @@ static void test_the_longest_idle_makes_way(void **state)
     (void)close(third);
 }
 
+/* Spec 10.1: overload. */
+static void test_short_of_memory_and_back(void **state)
+{
+    struct fixture *fixture = *state;
+
+    start(fixture);
+    int idle = client_connect(fixture);
+    assert_true(has(client_get(idle), " 200 "));
+    worker_overload_begin(fixture->worker);
+    publish(fixture, make_snapshot(fixture, 2, true), false, false); /* behind it */
+    int fd = client_connect(fixture);
+    assert_true(has(client_get(fd), " 503 "));
+    (void)close(fd);
+    RUN_UNTIL(fixture->loop,
+              (worker_overload_begin(fixture->worker), worker_active_count(fixture->worker) == 0));
+    assert_int_equal(client_read(idle, "never").len, 0);
+    (void)close(idle);
+    worker_overload_end(fixture->worker);
+    publish(fixture, make_snapshot(fixture, 3, true), false, false);
+    fd = client_connect(fixture);
+    assert_true(has(client_get(fd), " 200 "));
+    (void)close(fd);
+}
+
 static void test_report(void **state)
 {
     struct fixture *fixture = *state;
@@ -335,6 +359,7 @@ int main(void)
         CASE(test_a_removed_listener_drains_HR_4),
         CASE(test_drain_says_close_then_stops_accepting_HR_5_HR_6),
         CASE(test_the_longest_idle_makes_way),
+        CASE(test_short_of_memory_and_back),
         CASE(test_report),
         CASE(test_stop_with_connections_open),
     };
