@@ -356,6 +356,67 @@ def test_storm_of_aborted_handshakes(secure):
     wait.until(lambda: gateway.descriptor_count() <= baseline, "descriptors of before")
 
 
+def test_short_of_memory(plain):
+    """Spec 10.1, OM: above --max-memory requests are refused, idle connections closed; the pages of our
+    own still answer."""
+    gateway, origin = plain(options=("--max-memory", "1MiB"))
+    gateway.wait_log("--max-memory")
+    for path in ("/", "/a"):
+        answer = raw.get(gateway.port(80), path)
+        assert (answer.status, answer.body) == (503, b"envoy overloaded")
+        assert answer.get("connection") == "close"
+    assert " 503 OM overload " in gateway.wait_access_lines(2)[0]
+    with raw.Client(gateway.port(80)) as idle:
+        assert idle.at_end()
+    assert not origin.requests
+    assert gateway.page("/healthz/ready", port="health")[0] == 200
+    assert gateway.metric("gatehouse_overloaded") == 1
+    assert gateway.metric("gatehouse_overload_refused_requests_total") == 2
+    no_client(gateway)
+
+
+@pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer's memory does not come back")
+def test_memory_comes_back_after_a_shortage(plain):
+    """Clients that take nothing fill their streams' buffers; once they are gone requests are served
+    again, because what the allocator kept is given back."""
+    released = threading.Event()
+
+    def behaviour(origin, stream):
+        request = stream.read_request()
+        if request is None:
+            return
+        if request.target == "/small":
+            stream.answer(200, [], b"small")
+            return
+        try:
+            stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n")
+            while not released.is_set():
+                stream.send(b"x" * 65536)
+        except OSError:
+            return
+
+    gateway, _ = plain(behaviour, options=("--max-memory", "40MiB"))
+    assert raw.get(gateway.port(80), "/small").status == 200
+    clients = [raw.Client(gateway.port(80)) for _ in range(300)]
+    try:
+        for client in clients:
+            client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        wait.until(lambda: gateway.metric("gatehouse_overloaded") == 1, "the mark to be passed")
+        assert raw.get(gateway.port(80), "/small").status == 503
+    finally:
+        released.set()
+        for client in clients:
+            client.close()
+    wait.until(lambda: gateway.metric("gatehouse_overloaded") == 0, "the memory to come back")
+    assert raw.get(gateway.port(80), "/small").status == 200
+
+
+def test_without_a_mark_memory_is_not_watched(plain):
+    gateway, _ = plain(options=("--max-memory", "0"))
+    assert raw.get(gateway.port(80)).status == 200
+    assert gateway.metric("gatehouse_overloaded") == 0
+
+
 def test_connection_limit(plain):
     """At --max-connections accepting pauses: who is being served is served to the end, the others wait
     in the kernel's queue and are served afterwards."""
