@@ -1,7 +1,7 @@
 /* delegate: see the header. A merged entry is a copy of the delegate's with what the root adds. */
 #include "config/delegate.h"
 
-#include "config/service_registry.h"
+#include "config/compiler.h"
 
 struct expansion {
     struct arena *arena;
@@ -166,18 +166,42 @@ static struct http_match merge_match(struct arena *arena, const struct http_matc
     return merged;
 }
 
-/* HT-142. False: no pair is left. */
-static bool merge_matches(struct arena *arena, const struct http_route *root,
-                          const struct http_route *delegate, struct http_match_vec *out)
+/* SN-40: names of Gateways are read in the namespace of the object that has them. Done before two
+ * objects are compared and merged: afterwards nobody knows whose a name was. */
+static struct http_match_vec resolve_gateways(struct arena *arena,
+                                              const struct http_match_vec *matches,
+                                              struct str namespace)
 {
-    if (root->matches.count == 0 || delegate->matches.count == 0) {
-        *out = root->matches.count == 0 ? delegate->matches : root->matches;
+    struct http_match_vec resolved = { 0 };
+
+    for (size_t i = 0; i < matches->count; i++) {
+        struct http_match match = matches->items[i];
+        struct str_vec gateways = { 0 };
+
+        for (size_t k = 0; k < match.gateways.count; k++) {
+            struct str name = match.gateways.items[k];
+            struct str key = compile_services_gateway_key(arena, name, namespace);
+
+            vec_push_in_arena(arena, &gateways, str_is_empty(key) ? name : key);
+        }
+        match.gateways = gateways;
+        vec_push_in_arena(arena, &resolved, match);
+    }
+    return resolved;
+}
+
+/* HT-142. False: no pair is left. */
+static bool merge_matches(struct arena *arena, const struct http_match_vec *root,
+                          const struct http_match_vec *delegate, struct http_match_vec *out)
+{
+    if (root->count == 0 || delegate->count == 0) {
+        *out = root->count == 0 ? *delegate : *root;
         return true;
     }
-    for (size_t i = 0; i < delegate->matches.count; i++) {
-        for (size_t k = 0; k < root->matches.count; k++) {
-            const struct http_match *ours = &root->matches.items[k];
-            const struct http_match *theirs = &delegate->matches.items[i];
+    for (size_t i = 0; i < delegate->count; i++) {
+        for (size_t k = 0; k < root->count; k++) {
+            const struct http_match *ours = &root->items[k];
+            const struct http_match *theirs = &delegate->items[i];
 
             if (!matches_conflict(ours, theirs)) {
                 vec_push_in_arena(arena, out, merge_match(arena, ours, theirs));
@@ -246,6 +270,8 @@ static void expand_entry(struct expansion *expansion, size_t index)
         tell(expansion, index, problem, 0);
         return;
     }
+    struct http_match_vec ours =
+        resolve_gateways(expansion->arena, &root->matches, expansion->root->meta.namespace);
     for (size_t i = 0; i < delegate->http.count; i++) {
         struct http_route *merged = arena_new_object(expansion->arena, struct http_route);
         struct http_match_vec matches = { 0 };
@@ -255,7 +281,9 @@ static void expand_entry(struct expansion *expansion, size_t index)
             tell(expansion, index, DELEGATE_HAS_DELEGATE, i);
             continue;
         }
-        if (!merge_matches(expansion->arena, root, merged, &matches)) {
+        struct http_match_vec theirs =
+            resolve_gateways(expansion->arena, &merged->matches, delegate->meta.namespace);
+        if (!merge_matches(expansion->arena, &ours, &theirs, &matches)) {
             tell(expansion, index, DELEGATE_CONFLICTS, i);
             continue;
         }

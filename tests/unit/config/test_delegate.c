@@ -134,12 +134,56 @@ static void test_merged(void **state)
     snapshot_case_close(&test);
 }
 
+/* SN-40, HT-142, HT-143: a Gateway's name is read in the namespace of the object that has it. */
+static void test_gateways_of_two_namespaces(void **state)
+{
+    static const struct {
+        const char *root;
+        const char *delegate;
+        bool fits;
+    } rows[] = {
+        { "{gateways: [gw]}", "", true },
+        { "{gateways: [./gw]}", "{uri: {prefix: /a}}", true },
+        { "{gateways: [gw]}", "{gateways: [app/gw]}", true },
+        { "{gateways: [gw, mesh]}", "{gateways: [mesh, app/gw]}", true },
+        { "{uri: {prefix: /a}}", "{gateways: [gw]}", false }, /* team/gw */
+        { "{gateways: [gw]}", "{gateways: [gw]}", false },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct snapshot_case test;
+        char yaml[2048];
+
+        (void)snprintf(
+            yaml, sizeof(yaml),
+            OBJECT("Gateway", "app", "gw",
+                   "{selector: {istio: ingressgateway}, servers: [" HTTP_SERVER("'*'") "]}")
+                VIRTUAL_SERVICE("app", "root",
+                                "{hosts: [a.com], gateways: [gw], http: [{match: [%s], "
+                                "delegate: {name: d, namespace: team}}, {name: last, "
+                                "route: [{destination: {host: x.y}}]}]}")
+                    DELEGATE("{name: d, match: [%s], " TO "}"),
+            rows[i].root, rows[i].delegate);
+        snapshot_from_yaml(&test, yaml);
+        const struct virtual_host *host =
+            match_virtual_host(snapshot_case_table(&test, "0.0.0.0:80", NULL), STR("a.com"));
+        /* What names only Gateways is a catch-all, behind which nothing comes (SN-61). */
+        if (str_equals(host->routes[0]->name, STR("d")) != rows[i].fits) {
+            print_error("%s and %s\n", rows[i].root, rows[i].delegate);
+            fail();
+        }
+        snapshot_case_close(&test);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_references),
         cmocka_unit_test(test_conflicts),
         cmocka_unit_test(test_merged),
+        cmocka_unit_test(test_gateways_of_two_namespaces),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
