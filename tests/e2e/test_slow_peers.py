@@ -4,10 +4,12 @@ buffer a cap, and descriptors and memory come back. Spec: CN-50, LR-17, LR-18, H
 import hashlib
 import socket
 import threading
+import time
 
 import pytest
 
 from support import objects, raw, wait
+from support.certificates import write_secret
 from support.gateway import IS_SANITIZED
 
 SHORT = (
@@ -330,6 +332,54 @@ def test_half_closed_client_still_gets_its_answer(plain):
         assert client.at_end()
 
 
+@pytest.mark.parametrize("kind", ["plain", "tls"])
+def test_pipelined_answers_to_a_client_that_half_closes_and_reads_late(
+    new_gateway, authority, kind
+):
+    """Large answers of our own are made as fast as requests are read: they wait for the client, and
+    its FIN behind the requests takes none of them away."""
+    text = "z" * 500_000
+    direct = {"directResponse": {"status": 200, "body": {"string": text}}}
+    gateway = new_gateway()
+    write_secret(gateway.secrets / "a-cert", authority.issue("a.example.com"))
+    gateway.write(
+        "all.yaml",
+        objects.documents(
+            objects.gateway(
+                "gw",
+                objects.http_server("*"),
+                objects.https_server("a.example.com", credential="a-cert"),
+            ),
+            objects.virtual_service("vs", direct),
+        ),
+    )
+    gateway.start()
+    tls = raw.tls_context() if kind == "tls" else None
+    port = gateway.port(443 if tls else 80)
+    with raw.Client(port, tls=tls, server_name=tls and "a.example.com") as client:
+        client.send(b"GET / HTTP/1.1\r\nhost: a.example.com\r\n\r\n" * 20)
+        if tls is None:
+            client.socket.shutdown(socket.SHUT_WR)
+        for _ in range(20):
+            answer = client.response()
+            assert answer is not None and len(answer.body) == len(text)
+        if tls is None:
+            assert client.at_end()
+    no_client(gateway)
+
+
+def test_idle_tls_connection_ends_with_close_notify(secure):
+    """RFC 8446 6.1."""
+    gateway, _ = secure(options=SHORT)
+    address = ("127.0.0.1", gateway.port(443))
+    with socket.create_connection(address, timeout=15) as connection:
+        with raw.tls_context().wrap_socket(
+            connection, server_hostname="a.example.com", suppress_ragged_eofs=False
+        ) as client:
+            assert client.recv(1) == b""  # without close_notify this raises
+    no_client(gateway)
+
+
 def test_handshake_that_never_ends(secure):
     gateway, _ = secure(options=SHORT)
     for first_bytes in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01"):
@@ -415,6 +465,36 @@ def test_without_a_mark_memory_is_not_watched(plain):
     gateway, _ = plain(options=("--max-memory", "0"))
     assert raw.get(gateway.port(80)).status == 200
     assert gateway.metric("gatehouse_overloaded") == 0
+
+
+def test_a_trickle_does_not_hold_the_pages(plain):
+    """Health and metrics ports: 64 connections at most, and a whole request within ten seconds."""
+    gateway, _ = plain()
+    port = gateway.port("health")
+    assert gateway.page("/healthz/ready", port="health")[0] == 200
+    wait.until(lambda: gateway.page("/healthz/ready", port="health")[0] == 200, "the page")
+    baseline = gateway.descriptor_count()
+    clients = [raw.Client(port) for _ in range(64)]
+    try:
+        for client in clients:
+            client.send(b"GET /healthz/ready HTTP/1.1\r\nhost: a\r\nx: ")
+        with raw.Client(port) as further:
+            assert further.at_end()
+        started = time.monotonic()
+        ended = set()
+        while len(ended) < len(clients):
+            assert time.monotonic() - started < 20
+            for client in set(clients) - ended:
+                try:
+                    client.socket.send(b"x")
+                except OSError:
+                    ended.add(client)
+            time.sleep(0.5)
+        assert gateway.page("/healthz/ready", port="health")[0] == 200
+    finally:
+        for client in clients:
+            client.close()
+    wait.until(lambda: gateway.descriptor_count() <= baseline, "descriptors of before")
 
 
 def test_connection_limit(plain):
