@@ -143,7 +143,8 @@ static void control_on_reload_live(void *owner, bool is_first, bool is_bound_cha
     struct control *control = owner;
 
     control_show(control);
-    if (is_first) {
+    /* A TERM may have come before the first workers' answers: who drains is not ready again. */
+    if (is_first && control->view.state == SERVER_INITIALIZING) {
         control->view.state = SERVER_LIVE;
     }
     if (is_first || is_bound_changed) {

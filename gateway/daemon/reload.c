@@ -3,7 +3,7 @@
  *
  * What is in force: `resources` (the objects the live snapshot was compiled from, the last good version
  * of each), `snapshot`, `bindings`. `former` is the snapshot that workers may still read while they
- * take up the new one. */
+ * take up the new one; it and `former_resources` are what pages show until then. */
 #include "gateway/daemon/reload.h"
 
 #include "config/compile.h"
@@ -42,6 +42,7 @@ struct reload {
     struct report compile_report;
     struct snapshot *snapshot;
     struct snapshot *former;
+    struct resource_set *former_resources; /* NULL: they have not changed */
     uint64_t revision; /* of the last snapshot made */
     struct bound_listeners bindings;
     struct reload_status status;
@@ -131,6 +132,7 @@ void reload_free(struct reload *reload)
     certificate_watch_cleanup(&reload->certificate_watch);
     report_cleanup(&reload->load_report);
     report_cleanup(&reload->compile_report);
+    resource_set_free(reload->former_resources);
     resource_set_free(reload->resources);
     tls_context_cache_free(reload->contexts);
     secret_store_free(reload->secrets);
@@ -331,9 +333,12 @@ static void reload_on_all_answered(struct reload *reload)
     reload->status.revision = reload->snapshot->revision;
     reload->status.live_wall_us = now_wall_fresh_us();
     metrics_set(reload->shard, METRIC_CONFIG_REVISION, (double)reload->snapshot->revision);
-    reload_drop_snapshot(&reload->former);
     reload_tell_live(reload);
     reload->owner_ops->on_live(reload->owner, is_first, reload->is_bound_changed);
+    /* After on_live: until then the owner shows them. */
+    reload_drop_snapshot(&reload->former);
+    resource_set_free(reload->former_resources);
+    reload->former_resources = NULL;
     if (reload->queued != NULL) {
         loop_post(reload->loop, reload_on_queued, reload);
     }
@@ -359,7 +364,7 @@ static void reload_publish(struct reload *reload, struct reload_attempt *attempt
     reload->snapshot = attempt->snapshot;
     attempt->snapshot = NULL;
     if (attempt->resources != NULL) {
-        resource_set_free(reload->resources);
+        reload->former_resources = reload->resources;
         reload->resources = attempt->resources;
         attempt->resources = NULL;
     }
@@ -564,7 +569,10 @@ enum reload_result reload_trigger(struct reload *reload, const char *reason)
         return RELOAD_UNCHANGED;
     }
     if (reload->answers_due != 0) {
-        reload->queued = reason;
+        /* Whoever asked waits for an answer; a rescan is nobody's, and finds the same. */
+        if (reload->queued == NULL || !is_rescan) {
+            reload->queued = reason;
+        }
         return RELOAD_QUEUED;
     }
     LOG_DEBUG("reload", "looking for changes: %s", reason);

@@ -48,7 +48,7 @@ void reload_stop(struct reload *reload);
 /* For worker_options: any thread; owner is the reload. */
 void reload_release_snapshot(void *owner, struct snapshot *snapshot);
 /* Fills the parts of the view that are ours; the pointers stay true as long as the reload lives, but
- * for snapshot and resources: ask again after on_live. */
+ * for snapshot and resources: they are good until on_live returns, so ask again in it. */
 void reload_show(const struct reload *reload, struct admin_view *view);
 /* Hourly. */
 void reload_rotate_ticket_keys(struct reload *reload);
