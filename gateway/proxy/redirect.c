@@ -77,7 +77,11 @@ struct str redirect_location(const struct route *route, const struct head *reque
 
 struct str redirect_to_https(const struct head *request, struct arena *arena)
 {
-    return arena_printf(arena, "https://%.*s%.*s%s%.*s", STR_ARG(request->authority),
-                        STR_ARG(request->path), request->has_query ? "?" : "",
+    struct str path = request->path;
+    bool has_slash =
+        path.len > 0 && path.ptr[0] == '/'; /* "*" has none, and is no part of a host */
+
+    return arena_printf(arena, "https://%.*s%s%.*s%s%.*s", STR_ARG(request->authority),
+                        has_slash ? "" : "/", STR_ARG(path), request->has_query ? "?" : "",
                         STR_ARG(request->query));
 }

@@ -197,6 +197,9 @@ static void test_to_https_keeps_host_verbatim_GW_52(void **state)
         { "a.com", "/x", NULL, "https://a.com/x" },
         { "a.com:80", "/x", "y=1", "https://a.com:80/x?y=1" },
         { "A.com", "/", "", "https://A.com/?" },
+        { "a.com", "//b.com/x", NULL, "https://a.com//b.com/x" },
+        /* OPTIONS *: what is no path must not grow the host. */
+        { "a.com", "*", NULL, "https://a.com/*" },
     };
 
     (void)state;
