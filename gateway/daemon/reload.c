@@ -43,7 +43,7 @@ struct reload {
     struct snapshot *snapshot;
     struct snapshot *former;
     struct resource_set *former_resources; /* NULL: they have not changed */
-    uint64_t revision; /* of the last snapshot made */
+    uint64_t revision;                     /* of the last snapshot made */
     struct bound_listeners bindings;
     struct reload_status status;
     struct finding_log finding_log;
