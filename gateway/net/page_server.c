@@ -1,21 +1,31 @@
-/* page_server: evhttp behind one callback. Owned by the admin side; control thread only. evhttp
- * keeps a connection as long as bytes come within the timeout, so these ports are for operators and
- * probes, not for strangers. */
+/* page_server: evhttp behind one callback. Owned by the admin side; control thread only.
+ *
+ * evhttp keeps a connection as long as bytes come within its timeout, and as many as come. So that a
+ * trickle cannot hold these ports, each connection is watched here as well, by a reference of our own
+ * to its bufferevent: it has one deadline for a whole request, another for taking the answer, and
+ * beyond a number of them new ones are closed. evhttp does not say when it is done with a connection;
+ * that shows when ours is the last reference. */
 #include "gateway/net/page_server.h"
 
 #include "gateway/base/mem.h"
+#include "gateway/base/now.h"
 #include "gateway/net/listener.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     PAGE_SERVER_IDLE_S = 10,
+    PAGE_SERVER_REQUEST_MS = 10 * 1000, /* from accepting, or the last answer, to a whole request */
+    PAGE_SERVER_ANSWER_MS = 60 * 1000,  /* a large page over a slow line */
+    PAGE_SERVER_LOOK_MS = 1000,
     PAGE_SERVER_BODY_BYTES = 64 * 1024,
     PAGE_SERVER_HEADER_BYTES = 16 * 1024,
 };
@@ -25,7 +35,116 @@ struct page_server {
     struct evhttp *http;
     page_fn on_page;
     void *owner;
+    struct list connections;
+    size_t connection_count;
+    uint64_t reviewed_turn;
+    struct timer look;
+    struct deferred review;
 };
+
+/* One that evhttp has, or had until the next look. */
+struct page_connection {
+    struct list link;
+    struct bufferevent *stream; /* counted */
+    uint64_t due_ms;
+};
+
+/* --- Connections ------------------------------------------------------------------------------ */
+
+static void page_connection_forget(struct page_server *server, struct page_connection *connection)
+{
+    list_remove(&connection->link);
+    server->connection_count--;
+    mem_free(connection);
+}
+
+/* Lets go of what evhttp is done with, and ends what is late: evhttp then finds the end of the
+ * connection and does the rest. */
+static void page_server_review(void *arg)
+{
+    struct page_server *server = arg;
+    uint64_t now_ms = now_mono_ms();
+
+    LIST_EACH (&server->connections, link) {
+        struct page_connection *connection = list_object(link, struct page_connection, link);
+        struct bufferevent *stream = connection->stream;
+
+        if (bufferevent_decref(stream) != 0) { /* ours was the last */
+            page_connection_forget(server, connection);
+            continue;
+        }
+        bufferevent_incref(stream);
+        if (now_ms >= connection->due_ms) {
+            (void)shutdown(bufferevent_getfd(stream), SHUT_RDWR); /* may be closed already */
+        }
+    }
+}
+
+static void page_server_on_look(void *arg)
+{
+    struct page_server *server = arg;
+
+    page_server_review(server);
+    if (server->connection_count > 0) {
+        timer_arm(server->loop, &server->look, PAGE_SERVER_LOOK_MS);
+    }
+}
+
+/* evhttp accepted a connection and asks for its bufferevent; it cannot be told no. */
+static struct bufferevent *page_server_on_accept(struct event_base *base, void *arg)
+{
+    struct page_server *server = arg;
+    struct bufferevent *stream = bufferevent_socket_new(base, -1, 0); /* evhttp closes it */
+
+    if (stream == NULL) {
+        return NULL; /* evhttp tries by itself, and fails */
+    }
+    loop_enter(server->loop);
+    if (server->connection_count >= PAGE_SERVER_CONNECTIONS &&
+        server->reviewed_turn != loop_turn_count(server->loop)) {
+        server->reviewed_turn = loop_turn_count(server->loop); /* a storm is reviewed once a turn */
+        page_server_review(server); /* some may be gone since the last look */
+    }
+    struct page_connection *connection = mem_new(struct page_connection);
+    connection->stream = stream;
+    bufferevent_incref(stream);
+    connection->due_ms = now_mono_ms() + PAGE_SERVER_REQUEST_MS;
+    if (server->connection_count >= PAGE_SERVER_CONNECTIONS) {
+        connection->due_ms = 0;
+        loop_defer(server->loop, &server->review, page_server_review, server);
+    }
+    list_push_back(&server->connections, &connection->link);
+    server->connection_count++;
+    if (!timer_is_armed(&server->look)) {
+        timer_arm(server->loop, &server->look, PAGE_SERVER_LOOK_MS);
+    }
+    return stream;
+}
+
+static void page_server_grant(struct page_server *server, struct evhttp_request *request,
+                              uint64_t time_ms)
+{
+    struct evhttp_connection *http = evhttp_request_get_connection(request);
+    const struct bufferevent *stream =
+        http == NULL ? NULL : evhttp_connection_get_bufferevent(http);
+
+    LIST_EACH (&server->connections, link) {
+        struct page_connection *connection = list_object(link, struct page_connection, link);
+        if (connection->stream == stream && connection->due_ms != 0) {
+            connection->due_ms = now_mono_ms() + time_ms;
+        }
+    }
+}
+
+static void page_server_on_answered(struct evhttp_request *request, void *arg)
+{
+    struct page_server *server = arg;
+
+    loop_enter(server->loop);
+    page_server_grant(server, request, PAGE_SERVER_REQUEST_MS);
+}
+
+/* --- Requests --------------------------------------------------------------------------------- */
 
 static const struct {
     enum evhttp_cmd_type type;
@@ -138,10 +257,14 @@ static void page_server_on_request(struct evhttp_request *request, void *arg)
         page_read_request(request, path, path_len, &page);
         server->on_page(server->owner, &page, &reply);
     }
+    page_server_grant(server, request, PAGE_SERVER_ANSWER_MS);
+    evhttp_request_set_on_complete_cb(request, page_server_on_answered, server);
     page_send_reply(request, &reply);
     text_cleanup(&reply.body);
     mem_free(path); /* libevent allocates through mem_* */
 }
+
+/* --- Life ------------------------------------------------------------------------------------- */
 
 struct page_server *page_server_start(struct loop *loop, struct address *address, page_fn on_page,
                                       void *owner, struct err *err)
@@ -155,6 +278,8 @@ struct page_server *page_server_start(struct loop *loop, struct address *address
     server->loop = loop;
     server->on_page = on_page;
     server->owner = owner;
+    list_init(&server->connections);
+    timer_init(&server->look, page_server_on_look, server);
     server->http = evhttp_new(loop_event_base(loop));
     if (server->http == NULL) {
         err_set(err, ERR_SYSTEM, "cannot start an HTTP server");
@@ -169,6 +294,7 @@ struct page_server *page_server_start(struct loop *loop, struct address *address
         methods |= (ev_uint16_t)page_methods[i].type;
     }
     evhttp_set_allowed_methods(server->http, methods);
+    evhttp_set_bevcb(server->http, page_server_on_accept, server);
     evhttp_set_gencb(server->http, page_server_on_request, server);
     if (evhttp_accept_socket(server->http, fd) != 0) {
         err_set(err, ERR_SYSTEM, "cannot watch a listening socket");
@@ -187,11 +313,23 @@ fail:
 
 void page_server_stop(struct page_server *server)
 {
-    if (server != NULL) {
-        evhttp_free(server->http); /* closes the listening socket and the connections */
-        mem_free(server);
+    struct list *link;
+
+    if (server == NULL) {
+        return;
     }
+    evhttp_free(server->http); /* closes the listening socket and the connections */
+    while ((link = list_first(&server->connections)) != NULL) {
+        struct page_connection *connection = list_object(link, struct page_connection, link);
+        (void)bufferevent_decref(connection->stream); /* the last */
+        page_connection_forget(server, connection);
+    }
+    timer_cancel(&server->look);
+    loop_defer_cancel(&server->review);
+    mem_free(server);
 }
+
+/* --- Queries ---------------------------------------------------------------------------------- */
 
 static int page_hex_value(char c)
 {

@@ -9,6 +9,9 @@
 
 struct page_server;
 
+/* Connections of one port; further ones are closed at once. */
+enum { PAGE_SERVER_CONNECTIONS = 64 };
+
 struct page_request {
     struct str method; /* "GET", "POST", ... */
     struct str path;   /* decoded, without query */

@@ -145,6 +145,50 @@ static void its_port_is_its_own(void **state)
     page_server_stop(NULL);
 }
 
+static int connect_to_it(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(connect(fd, &address.sockaddr, address.len), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    return fd;
+}
+
+static bool is_ended(int fd)
+{
+    char byte;
+    ssize_t count = recv(fd, &byte, 1, 0);
+
+    return count == 0 || (count == -1 && errno != EAGAIN);
+}
+
+static void the_number_of_connections_is_capped(void **state)
+{
+    static const char get[] = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    int fds[PAGE_SERVER_CONNECTIONS];
+
+    (void)state;
+    for (size_t i = 0; i < PAGE_SERVER_CONNECTIONS; i++) {
+        fds[i] = connect_to_it();
+        loop_run_once(loop, 5);
+    }
+    for (int i = 0; i < 3; i++) {
+        int further = connect_to_it();
+        RUN_UNTIL(loop, is_ended(further));
+        (void)close(further);
+    }
+    for (size_t i = 0; i < PAGE_SERVER_CONNECTIONS; i++) {
+        assert_false(is_ended(fds[i]));
+    }
+    (void)close(fds[0]); /* one gone, one may come */
+    loop_run_once(loop, 5);
+    loop_run_once(loop, 5);
+    assert_true(strstr(ask(get, sizeof(get) - 1, "hello"), " 200 ") != NULL);
+    for (size_t i = 1; i < PAGE_SERVER_CONNECTIONS; i++) {
+        (void)close(fds[i]);
+    }
+}
+
 static void query_values_are_decoded(void **state)
 {
     static const struct {
@@ -177,6 +221,7 @@ int main(void)
         TEST(bad_requests_never_reach_the_page),
         TEST(a_page_is_asked_and_answered),
         TEST(its_port_is_its_own),
+        TEST(the_number_of_connections_is_capped),
         TEST(query_values_are_decoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
