@@ -302,6 +302,7 @@ static void transport_write_plain(struct transport *transport, const unsigned ch
     struct loop_stage *stage = loop_plain_stage(transport->loop);
 
     if (transport->plain_queue != NULL) {
+        transport_seal_stage(transport); /* what is staged comes first */
         transport_plain_queue_add(transport, bytes, len);
         return;
     }
@@ -465,7 +466,9 @@ void transport_flush(struct transport *transport)
     if (transport->filter_ops != NULL) {
         transport_seal_stage(transport);
     }
-    if (transport->is_write_ending && !transport->is_seal_ended && transport->plain_queue == NULL &&
+    /* Who lingers does not wait for a handshake: nobody would end that waiting. */
+    if (transport->is_write_ending && !transport->is_seal_ended &&
+        (transport->plain_queue == NULL || transport->is_lingering) &&
         !transport_is_mute(transport)) {
         transport->is_seal_ended = true;
         if (transport->filter_ops != NULL) {

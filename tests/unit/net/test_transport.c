@@ -827,6 +827,54 @@ static void plaintext_waits_for_the_handshake_and_leaves_with_it(void **state)
     assert_int_equal(toys_freed, 1);
 }
 
+static void much_plaintext_before_the_handshake_keeps_its_order(void **state)
+{
+    static unsigned char sent[10][10000];
+    static unsigned char out[120000];
+    size_t got = 0;
+    size_t plain = 0;
+
+    (void)state;
+    open_pair(SOCK_STREAM);
+    (void)add_toy();
+    for (size_t i = 0; i < 10; i++) {
+        memset(sent[i], (int)('a' + i), sizeof(sent[i]));
+        transport_write(owner.transport, sent[i], sizeof(sent[i]));
+    }
+    peer_send("H", 1);
+    transport_end_write(owner.transport);
+    for (int turn = 0; turn < 1000 && !(got >= 2 && out[got - 2] == 0 && out[got - 1] == 0);
+         turn++) {
+        loop_run_once(loop, 0);
+        ssize_t count = recv(peer, out + got, sizeof(out) - got, 0);
+        got += count > 0 ? (size_t)count : 0;
+    }
+    assert_int_equal(out[0], 'H');
+    for (size_t at = 1; at + 2 < got;) {
+        size_t size = (size_t)out[at] << 8 | out[at + 1];
+        for (size_t i = 0; i < size; i++, plain++) {
+            assert_int_equal(out[at + 2 + i] ^ 0x55, 'a' + plain / 10000);
+        }
+        at += 2 + size;
+    }
+    assert_int_equal(plain, sizeof(sent));
+}
+
+static void lingering_does_not_wait_for_a_handshake_that_never_comes(void **state)
+{
+    unsigned char end[8];
+
+    (void)state;
+    open_pair(SOCK_STREAM);
+    (void)add_toy();
+    transport_write(owner.transport, "early", 5);
+    transport_linger_close(owner.transport);
+    owner.transport = NULL;
+    loop_run_once(loop, 0);
+    assert_int_equal(recv(peer, end, sizeof(end), 0), 2); /* the toy's close_notify */
+    assert_true(peer_is_at_end());
+}
+
 static void a_pause_stops_the_filter_in_the_middle(void **state)
 {
     unsigned char bytes[64];
@@ -991,6 +1039,8 @@ int main(void)
         TEST(the_loop_closes_what_lingers),
         TEST(bytes_collected_before_go_to_the_filter),
         TEST(plaintext_waits_for_the_handshake_and_leaves_with_it),
+        TEST(much_plaintext_before_the_handshake_keeps_its_order),
+        TEST(lingering_does_not_wait_for_a_handshake_that_never_comes),
         TEST(a_pause_stops_the_filter_in_the_middle),
         TEST(a_cut_off_stream_is_not_clean),
         TEST(a_bad_record_is_answered_by_the_alert_and_death),
