@@ -151,11 +151,16 @@ static void client_reclaim_idle(struct worker *worker)
 {
     struct list *oldest = list_first(&worker->idle_clients);
 
-    if (oldest != NULL && client_reclaim_wait_ms(worker) == 0) {
-        LOG_WARN("client",
-                 "all %zu connections of worker %u are taken; closing the longest idle one",
-                 worker->options.max_connections, worker->index);
-        client_close(list_object(oldest, struct client, link));
+    if (oldest == NULL || client_reclaim_wait_ms(worker) != 0) {
+        return;
+    }
+    struct client *client = list_object(oldest, struct client, link);
+    LOG_WARN("client", "all %zu connections of worker %u are taken; closing the longest idle one",
+             worker->options.max_connections, worker->index);
+    if (client->conn != NULL && transport_queued_bytes(client->transport) > 0) {
+        client->conn->ops->drain(client->conn); /* its last answer is still on the way */
+    } else {
+        client_close(client);
     }
 }
 

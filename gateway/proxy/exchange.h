@@ -48,7 +48,6 @@ struct exchange {
     enum flow response_flow;
     unsigned request_pause; /* EXCHANGE_PAUSE_ bits */
     bool is_finished;
-    bool is_hostile; /* the request is refused for what it hides: the connection ends with it */
     bool has_request_body;
     bool is_request_received; /* all of it */
     bool is_grpc;

@@ -220,7 +220,6 @@ void exchange_route(struct exchange *exchange)
 
         /* Like every malformed request: answered, and the connection ends with the answer. */
         conn->ops->drain(conn);
-        exchange->is_hostile = true;
         exchange_reply(exchange, OUTCOME_PATH_REFUSED);
         return;
     }
