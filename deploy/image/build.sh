@@ -7,7 +7,8 @@ cd "$(dirname "$0")/../.."
 name=$1
 version=$(git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//' || true)
 suite=bookworm
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# Empty: debootstrap's own.
+mirror=${DEBIAN_MIRROR:-}
 base=localhost/debian-$suite-base
 
 build_args=()
@@ -31,7 +32,7 @@ make_base() {
     echo "image: making a base of $suite by debootstrap"
     root=$(mktemp -d)
     trap 'rm -rf "$root"' EXIT
-    debootstrap --variant=minbase "$suite" "$root" "$mirror" </dev/null >/dev/null
+    debootstrap --variant=minbase "$suite" "$root" ${mirror:+"$mirror"} </dev/null >/dev/null
     # As Debian's slim image: without what nobody reads in a container.
     rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/var/log/* \
         "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/usr/share/info/* \
@@ -52,7 +53,7 @@ elif works podman info; then
     podman build -t "$name" "${build_args[@]}" .
     podman image inspect --format 'image: {{.RepoTags}} {{.Size}} bytes' "$name"
 elif works buildah version; then
-    if ! timeout 60 buildah pull -q docker.io/library/debian:12-slim >/dev/null 2>&1; then
+    if ! timeout 60 buildah pull -q debian:12-slim >/dev/null 2>&1; then
         make_base
         build_args+=(--build-arg "BASE=$base")
     fi
