@@ -258,14 +258,15 @@ void exchange_cut_client(struct exchange *exchange, enum outcome_id id)
 static void exchange_on_deadline(void *arg)
 {
     struct exchange *exchange = arg;
-    enum outcome_id id =
-        exchange->is_request_received ? OUTCOME_RESPONSE_TIMEOUT : OUTCOME_REQUEST_TIMEOUT;
+    /* While we hold the client back it is the upstream that is late. */
+    bool is_client_late = !exchange->is_request_received && exchange->request_pause == 0;
+    enum outcome_id id = is_client_late ? OUTCOME_REQUEST_TIMEOUT : OUTCOME_RESPONSE_TIMEOUT;
 
     if (exchange->response_flow != FLOW_HEAD) {
         exchange_cut_client(exchange, id);
         return;
     }
-    if (id == OUTCOME_REQUEST_TIMEOUT) {
+    if (!exchange->is_request_received) {
         struct conn *conn = exchange->client_leg->conn;
 
         conn->ops->drain(conn); /* the rest is not waited for */

@@ -157,6 +157,37 @@ def test_origin_that_takes_nothing(plain):
     no_client(gateway)
 
 
+def test_request_deadline_behind_a_slow_origin(plain):
+    """The client is held back because the origin takes nothing: 504, not 408."""
+    done = threading.Event()
+
+    def behaviour(origin, stream):
+        if stream.read_head() is not None:
+            done.wait(20)
+
+    gateway, _ = plain(behaviour, options=("--request-timeout", "2s"))
+    with raw.Client(gateway.port(80)) as client:
+        client.send(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n")
+        stop = threading.Event()
+
+        def push():
+            while not stop.is_set():
+                try:
+                    client.socket.send(b"x" * 65536)
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=push, daemon=True)
+        thread.start()
+        try:
+            assert client.response().status == 504
+        finally:
+            stop.set()
+            done.set()
+            thread.join(15)
+    assert " 504 UT " in gateway.wait_access_lines(1)[0]
+
+
 @pytest.mark.parametrize("stage", ["connect", "head", "body", "answer"])
 @pytest.mark.parametrize("how", ["fin", "reset"])
 def test_client_that_vanishes(plain, stage, how):
