@@ -335,7 +335,7 @@ def test_large_bodies_pass_unchanged_both_ways(plain):
 
 def test_slow_reader_gets_everything(plain):
     """Back-pressure is not loss: a client that reads in small sips gets the whole body."""
-    size = 3 * 1024 * 1024
+    size = 30 * 1024 * 1024
 
     def behaviour(origin, stream):
         if stream.read_request() is not None:
@@ -343,7 +343,7 @@ def test_slow_reader_gets_everything(plain):
 
     gateway, _ = plain(behaviour)
     with raw.Client(gateway.port(80)) as client:
-        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
         client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
         assert client.read_until(b"\r\n\r\n") is not None
         got = len(client.buffer)
