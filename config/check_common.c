@@ -133,3 +133,12 @@ void check_common_destination(struct reader *reader, const struct destination *d
                     "port number %u must be in the range 1..65535", destination->port.value);
     }
 }
+
+int64_t check_common_weight(struct reader *reader, int32_t weight)
+{
+    if (weight < 0) {
+        reader_fail(reader, "weight", FINDING_ROUTE_WEIGHT, "weight %d is negative", weight);
+        return 0;
+    }
+    return weight;
+}

@@ -198,12 +198,7 @@ static void check_destinations(struct reader *reader, const struct http_route *r
 
         check_common_destination(reader, &entry->destination);
         reader_leave(reader, inner);
-        if (entry->weight < 0) {
-            reader_fail(reader, "weight", FINDING_ROUTE_WEIGHT, "weight %d is negative",
-                        entry->weight);
-        } else {
-            sum += entry->weight;
-        }
+        sum += check_common_weight(reader, entry->weight);
         check_headers(reader, entry->headers);
         reader_leave(reader, former);
     }

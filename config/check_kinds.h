@@ -38,5 +38,7 @@ void check_common_gateways(struct reader *reader, const char *field,
 void check_common_regex(struct reader *reader, const char *field, struct str regex);
 /* HT-7. Under the path of the destination. */
 void check_common_destination(struct reader *reader, const struct destination *destination);
+/* HT-5. Under the path of an entry with a weight; what it adds to the sum. */
+int64_t check_common_weight(struct reader *reader, int32_t weight);
 
 #endif

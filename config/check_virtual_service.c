@@ -161,12 +161,7 @@ static void check_l4_destinations(struct reader *reader, const struct l4_route *
         size_t inner = reader_enter(reader, "destination");
         check_common_destination(reader, &entry->destination);
         reader_leave(reader, inner);
-        if (entry->weight < 0) {
-            reader_fail(reader, "weight", FINDING_ROUTE_WEIGHT, "weight %d is negative",
-                        entry->weight);
-        } else {
-            sum += entry->weight;
-        }
+        sum += check_common_weight(reader, entry->weight);
         reader_leave(reader, former);
     }
     if (route->routes.count > 1 && sum == 0) {

@@ -51,15 +51,8 @@ static int compare_gateways(const void *a, const void *b)
 {
     const struct gateway *const *left = a;
     const struct gateway *const *right = b;
-    const struct object_meta *x = &(*left)->meta;
-    const struct object_meta *y = &(*right)->meta;
-    int order;
 
-    if (x->creation_time_s != y->creation_time_s) {
-        return x->creation_time_s < y->creation_time_s ? -1 : 1;
-    }
-    order = str_compare(x->name, y->name);
-    return order != 0 ? order : str_compare(x->namespace, y->namespace);
+    return resource_set_compare_age(&(*left)->meta, &(*right)->meta);
 }
 
 /* --- Address and port ------------------------------------------------------------------------- */

@@ -38,18 +38,11 @@ static int compare_services(const void *a, const void *b)
 {
     const struct ranked_service *left = a;
     const struct ranked_service *right = b;
-    const struct object_meta *x = &left->object->meta;
-    const struct object_meta *y = &right->object->meta;
-    int order;
 
     if (left->visibility != right->visibility) {
         return left->visibility < right->visibility ? -1 : 1;
     }
-    if (x->creation_time_s != y->creation_time_s) {
-        return x->creation_time_s < y->creation_time_s ? -1 : 1;
-    }
-    order = str_compare(x->name, y->name);
-    return order != 0 ? order : str_compare(x->namespace, y->namespace);
+    return resource_set_compare_age(&left->object->meta, &right->object->meta);
 }
 
 struct str compile_services_gateway_key(struct arena *arena, struct str name, struct str namespace)

@@ -98,15 +98,8 @@ static int compare_rules(const void *a, const void *b)
 {
     const struct destination_rule *const *left = a;
     const struct destination_rule *const *right = b;
-    const struct object_meta *x = &(*left)->meta;
-    const struct object_meta *y = &(*right)->meta;
-    int order;
 
-    if (x->creation_time_s != y->creation_time_s) {
-        return x->creation_time_s < y->creation_time_s ? -1 : 1;
-    }
-    order = str_compare(x->name, y->name);
-    return order != 0 ? order : str_compare(x->namespace, y->namespace);
+    return resource_set_compare_age(&(*left)->meta, &(*right)->meta);
 }
 
 struct destination_rules *destination_rules_new(const struct compile_options *options,

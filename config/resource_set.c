@@ -425,3 +425,14 @@ struct resource_set *resource_set_load_text(struct str file, struct str bytes,
     load_bytes(&loader, file, bytes);
     return finish_load(&loader);
 }
+
+int resource_set_compare_age(const struct object_meta *a, const struct object_meta *b)
+{
+    int order;
+
+    if (a->creation_time_s != b->creation_time_s) {
+        return a->creation_time_s < b->creation_time_s ? -1 : 1;
+    }
+    order = str_compare(a->name, b->name);
+    return order != 0 ? order : str_compare(a->namespace, b->namespace);
+}

@@ -48,6 +48,8 @@ void resource_set_free(struct resource_set *set);
 /* NULL when absent. */
 const struct object_meta *resource_set_find(const struct resource_set *set, enum resource_kind kind,
                                             struct str namespace, struct str name);
+/* "First wins" (spec RL-5): by creation time, then name, then namespace; negative: `a` is first. */
+int resource_set_compare_age(const struct object_meta *a, const struct object_meta *b);
 /* For checks across objects that refuse one: puts the version of `previous` (or NULL) in its place,
  * or takes it out when there is none or it is the same version. Returns what is in force now, or
  * NULL. `object` must be in the set and is gone afterwards unless somebody else holds it. */

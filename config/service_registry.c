@@ -73,16 +73,10 @@ struct str service_registry_expand(struct arena *arena, struct str host, struct 
 /* SV-3: Kubernetes before ServiceEntry, then age, then name. */
 static bool is_better(const struct registry_service *a, const struct registry_service *b)
 {
-    int order;
-
     if ((a->service != NULL) != (b->service != NULL)) {
         return a->service != NULL;
     }
-    if (a->meta->creation_time_s != b->meta->creation_time_s) {
-        return a->meta->creation_time_s < b->meta->creation_time_s;
-    }
-    order = str_compare(a->meta->name, b->meta->name);
-    return order != 0 ? order < 0 : str_compare(a->meta->namespace, b->meta->namespace) < 0;
+    return resource_set_compare_age(a->meta, b->meta) < 0;
 }
 
 static void enter_service(struct service_registry *registry, struct registry_service *service)

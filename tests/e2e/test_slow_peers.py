@@ -520,7 +520,7 @@ def test_a_trickle_does_not_hold_the_pages(plain):
                     client.socket.send(b"x")
                 except OSError:
                     ended.add(client)
-            time.sleep(0.5)
+            time.sleep(0.1)  # the pace of the trickle
         assert gateway.page("/healthz/ready", port="health")[0] == 200
     finally:
         for client in clients:
