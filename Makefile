@@ -25,11 +25,11 @@ TARGET ?= h1_parse
 SECONDS ?= 60
 
 # --- Packages (Debian 12) -----------------------------------------------------------------------
-PACKAGES_BUILD := gcc libc6-dev libevent-dev libyaml-dev libpcre2-dev \
+PACKAGES_BUILD := gcc libc6-dev libevent-dev libyaml-dev libpcre2-dev libnghttp2-dev \
     android-libboringssl-dev
 PACKAGES_RUN := python3 python3-cryptography curl openssl
 PACKAGES_TEST := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-cryptography \
-    python3-h2 curl openssl
+    python3-h2 python3-websockets python3-grpcio nghttp2-client curl openssl
 PACKAGES_LINT := clang-format clang-tidy cppcheck
 PACKAGES_FUZZ := clang libclang-rt-14-dev
 ifdef BORINGSSL
@@ -74,7 +74,7 @@ CPPFLAGS_ALL = -D_GNU_SOURCE -iquote . -iquote $(BUILD) -isystem $(BORINGSSL_INC
 CFLAGS_ALL = -std=c11 $(WARNINGS) -fno-common -fstack-protector-strong -fPIE \
     $(CFLAGS_$(VARIANT)) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
-LIBS = $(BORINGSSL_LIBS) -levent_core -levent_extra -levent_pthreads -lyaml -lpcre2-8 -lpthread -lm
+LIBS = $(BORINGSSL_LIBS) -levent_core -levent_extra -levent_pthreads -lyaml -lpcre2-8 -lnghttp2 -lpthread -lm
 
 # --- Sources ------------------------------------------------------------------------------------
 layer_folder = $(if $(filter tls config,$1),$1,gateway/$1)

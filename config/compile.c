@@ -80,7 +80,9 @@ static void find_unserved(struct compiler *compiler)
 struct snapshot *compile_snapshot(const struct compile_options *options,
                                   const struct resource_set *resources,
                                   const struct secret_store *store,
-                                  struct tls_context_cache *contexts, struct report *report)
+                                  struct tls_context_cache *contexts,
+                                  struct tls_client_context_cache *client_contexts,
+                                  struct report *report)
 {
     struct snapshot *snapshot = snapshot_new();
     struct compiler compiler = {
@@ -88,6 +90,7 @@ struct snapshot *compile_snapshot(const struct compile_options *options,
         .resources = resources,
         .store = store,
         .contexts = contexts,
+        .client_contexts = client_contexts,
         .report = report,
         .snapshot = snapshot,
         .arena = snapshot->arena,

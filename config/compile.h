@@ -30,7 +30,9 @@ struct compile_options {
 struct snapshot *compile_snapshot(const struct compile_options *options,
                                   const struct resource_set *resources,
                                   const struct secret_store *store,
-                                  struct tls_context_cache *contexts, struct report *report);
+                                  struct tls_context_cache *contexts,
+                                  struct tls_client_context_cache *client_contexts,
+                                  struct report *report);
 /* Tells the store about file pairs named by Gateways and Secret documents of the own namespace. */
 void compile_want_secrets(const struct compile_options *options,
                           const struct resource_set *resources, struct secret_store *store,

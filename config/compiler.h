@@ -36,8 +36,9 @@ VEC_STRUCT(route_list, const struct route *);
 struct compiler {
     const struct compile_options *options;
     const struct resource_set *resources;
-    const struct secret_store *store;   /* NULL: no secrets */
-    struct tls_context_cache *contexts; /* NULL: none are made */
+    const struct secret_store *store;                 /* NULL: no secrets */
+    struct tls_context_cache *contexts;               /* NULL: none are made */
+    struct tls_client_context_cache *client_contexts; /* NULL: none are made */
     struct report *report;
     struct snapshot *snapshot;
     struct arena *arena;   /* the snapshot's */

@@ -6,17 +6,26 @@
 
 #include "config/resource_set.h"
 #include "gateway/net/address.h"
-#include "gateway/route/route.h"
+#include "gateway/route/tcp_route.h"
 #include "tls/context.h"
 
-/* One TLS-terminating HTTP server of a Gateway. */
+/* What is done with a connection whose SNI leads to a server (GW-14). */
+enum tls_server_kind {
+    TLS_SERVER_HTTP,        /* terminated, HTTP: `context`, `routes` */
+    TLS_SERVER_TCP,         /* terminated, then raw bytes: `context`, `tcp` (TT-24) */
+    TLS_SERVER_PASSTHROUGH, /* not terminated: `tcp`; `hosts` are the sniHosts of one tls[] rule (TT-2) */
+};
+
+/* One TLS server of a Gateway; of a passthrough server one for each tls[] rule. */
 struct tls_server {
+    enum tls_server_kind kind;
     struct str name;             /* route table name (GW-33) */
     struct str gateway;          /* "ns/name" */
     struct str_vec hosts;        /* stripped, lower-cased, without the dropped duplicates */
     struct str credential;       /* name of the secret, or "file:..." */
     struct tls_context *context; /* NULL: its secret is not there or bad; handshakes get an alert */
     struct route_table *routes;
+    const struct tcp_route *tcp;
     struct str file;
     uint32_t line;
 };
@@ -27,9 +36,10 @@ struct snapshot_listener {
     uint32_t gateway_port;
     struct address address; /* as asked for: port by the port map, 0 = the kernel picks */
     bool is_tls;
-    struct str protocol;        /* of the first server: "HTTP", "HTTPS" for the ready file */
-    struct route_table *routes; /* plain HTTP */
-    struct host_table sni;      /* TLS: to struct tls_server */
+    struct str protocol;         /* of the first server: "HTTP", "HTTPS" for the ready file */
+    struct route_table *routes;  /* plain HTTP */
+    const struct tcp_route *tcp; /* plain TCP; then there are no routes (TT-21) */
+    struct host_table sni;       /* TLS: to struct tls_server */
     struct tls_server **servers;
     size_t server_count;
 };

@@ -1,10 +1,11 @@
-/* transport_tls: TLS (server side) as a filter on a transport: handshake, read, write, close.
+/* transport_tls: TLS (either side) as a filter on a transport: handshake, read, write, close.
  * BoringSSL reads from the worker's buffer and writes into it through BIOs of our own, so one recv
  * feeds any number of records and one send carries them. One worker's. */
 #ifndef TLS_TRANSPORT_TLS_H
 #define TLS_TRANSPORT_TLS_H
 
 #include "gateway/net/transport.h"
+#include "tls/client_context.h"
 #include "tls/context.h"
 
 struct transport_tls;
@@ -32,6 +33,18 @@ struct transport_tls_events {
 struct transport_tls *transport_tls_accept(struct transport *transport, struct tls_context *context,
                                            const struct transport_tls_events *events, void *owner,
                                            struct err *err);
+/* The client's side. `server_name` is asked for by SNI and, where the policy says so, checked against
+ * the certificate; empty or an IP address: no SNI is sent (DR-63). The ClientHello leaves at the end of
+ * the turn; bytes written before the handshake is done wait. A certificate that fails the policy ends
+ * in on_handshake_failure with a detail in the form of spec DR-69. */
+struct transport_tls *transport_tls_connect(struct transport *transport,
+                                            struct tls_client_context *context,
+                                            struct str server_name,
+                                            const struct transport_tls_events *events, void *owner,
+                                            struct err *err);
+/* Events go to another owner, or to nobody, from now on. */
+void transport_tls_set_events(struct transport *transport,
+                              const struct transport_tls_events *events, void *owner);
 /* NULL before the handshake is done, or for a transport without TLS. */
 const struct tls_session_facts *transport_tls_facts(const struct transport *transport);
 struct tls_context *transport_tls_context(const struct transport *transport);

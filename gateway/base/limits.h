@@ -67,6 +67,27 @@
  * the socket. */
 #define LIMIT_PIPELINED_BYTES (64u * 1024u)
 
+/* --- HTTP/2 (spec CN-38, CN-40) ---------------------------------------------------------------- */
+#define DEFAULT_MAX_STREAMS 1024u
+#define LIMIT_MAX_STREAMS 100000u
+/* What a client may send on one stream before the upstream has taken it. */
+#define DEFAULT_STREAM_WINDOW_BYTES (256u * 1024u)
+/* Bodies that paused legs of one connection hold together; beyond that the connection's window is not
+ * opened further. */
+#define LIMIT_H2_HELD_BYTES (4u * 1024u * 1024u)
+#define LIMIT_H2_CONNECTION_WINDOW_BYTES (1024u * 1024u)
+/* HPACK: what a peer may make us remember. */
+#define LIMIT_HPACK_TABLE_BYTES 4096u
+#define LIMIT_H2_CONTINUATIONS 8u
+#define LIMIT_H2_SETTINGS_ENTRIES 32u
+/* Frames of ours that wait because the peer reads nothing (answers to PING, SETTINGS, resets). */
+#define LIMIT_H2_OUTBOUND_CONTROL_FRAMES 1000u
+
+/* --- PROXY protocol, tunnels ------------------------------------------------------------------- */
+/* A header of version 2 with its TLVs; 536 bytes are usual, certificates in TLVs are not. */
+#define LIMIT_PROXY_HEADER_BYTES 4096u
+#define DEFAULT_TUNNEL_IDLE_TIMEOUT_MS 3600000u /* spec TT-26 */
+
 /* --- Bytes in flight -------------------------------------------------------------------------- */
 /* Bodies wait in the out queue of the other leg: above high it is paused, below low resumed.
  * 256 KiB per stream is the promise; high leaves room for one read on top. */

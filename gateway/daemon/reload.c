@@ -277,7 +277,7 @@ static bool reload_compile(struct reload *reload, const struct resource_set *res
                            struct reload_attempt *attempt, struct err *err)
 {
     attempt->snapshot = compile_snapshot(&reload->compile_options, resources, reload->secrets,
-                                         reload->contexts, &attempt->compile_report);
+                                         reload->contexts, NULL, &attempt->compile_report);
     attempt->snapshot->revision = reload->revision + 1;
     report_sort(&attempt->compile_report);
     if (reload->is_first && attempt->snapshot->listener_count == 0) {

@@ -35,7 +35,7 @@ static void validate_command_load(const struct options *options, struct report *
     validate_resources(&compile_options, set, report);
     compile_want_secrets(&compile_options, set, secrets, report);
     (void)secret_store_load(secrets, (int64_t)(now_wall_us() / 1000000)); /* all are new */
-    struct snapshot *snapshot = compile_snapshot(&compile_options, set, secrets, contexts, report);
+    struct snapshot *snapshot = compile_snapshot(&compile_options, set, secrets, contexts, NULL, report);
     size_t objects = 0;
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         objects += set->objects[kind].count;

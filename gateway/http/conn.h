@@ -1,5 +1,5 @@
-/* conn: what carries legs: an HTTP connection in either role. Implementers: http/h1_conn.c. Owns its
- * transport. Freed by itself after on_closed or conn close, at the end of the turn. */
+/* conn: what carries legs: an HTTP connection in either role. Implementers: http/h1_conn.c,
+ * http/h2_conn.c. Owns its transport. Freed by itself after on_closed or conn close, at the end of the turn. */
 #ifndef GATEWAY_HTTP_CONN_H
 #define GATEWAY_HTTP_CONN_H
 
@@ -16,6 +16,13 @@ struct conn_limits {
     uint32_t body_timeout_ms;   /* between two reads of a body */
     uint32_t write_timeout_ms;
     uint32_t idle_timeout_ms; /* nothing under way */
+    /* HTTP/2 only. */
+    uint32_t max_streams; /* at once; server role: SETTINGS_MAX_CONCURRENT_STREAMS; client role:
+                                     how many we open at most, whatever the peer allows; 0: no cap */
+    uint32_t stream_window_bytes; /* what a peer may send on a stream before it is consumed */
+    uint32_t drain_grace_ms;      /* between the two GOAWAYs of a drain (HR-5) */
+    uint32_t ping_interval_ms;    /* client role, http2KeepAlive; 0: none */
+    uint32_t ping_timeout_ms;
 };
 
 struct conn_owner {
@@ -31,11 +38,18 @@ struct conn_owner {
     /* No leg is open any more. Client role: `is_reusable` tells whether another may be opened; when
      * not, the conn closes by itself and on_closed follows. */
     void (*on_idle)(void *owner, struct conn *conn, bool is_reusable);
+    /* Client role, several legs at once: a leg has ended and another one may be opened, or the peer
+     * allows more than before. May be NULL. Never called from inside open_leg(). */
+    void (*on_room)(void *owner, struct conn *conn);
+    /* The peer broke the protocol of the connection or went over a limit of it, and the connection
+     * ends for it: `reason` is a stable word, e.g. "http2.reset_flood". on_closed follows. May be
+     * NULL. */
+    void (*on_violation)(void *owner, struct conn *conn, const char *reason);
     /* The connection is gone; the pointer is good until the turn ends. Legs had on_end before. */
     void (*on_closed)(void *owner, struct conn *conn);
 };
 
-/* Implementers: http/h1_conn.c. */
+/* Implementers: http/h1_conn.c, http/h2_conn.c. */
 struct conn_ops {
     /* Client role: a leg for one request; NULL when none can be opened now. */
     struct leg *(*open_leg)(struct conn *conn, const struct leg_handler *handler, void *owner);
@@ -51,6 +65,7 @@ struct conn {
     const struct conn_owner *owner_ops;
     void *owner;
     struct transport *transport;
+    enum http_version version; /* HTTP_VERSION_1_1 or HTTP_VERSION_2: several legs at once */
 };
 
 #endif

@@ -785,6 +785,7 @@ static struct conn *h1_conn_new(struct transport *transport, const struct conn_l
         .owner_ops = owner_ops,
         .owner = owner,
         .transport = transport,
+        .version = HTTP_VERSION_1_1,
     };
     h1->loop = transport_loop(transport);
     h1->limits = *limits;

@@ -161,10 +161,11 @@ static void h1_leg_send_end(struct leg *leg, const struct headers *trailers)
 
 /* --- Flow, end -------------------------------------------------------------------------------- */
 
-static void h1_leg_abort(struct leg *leg)
+static void h1_leg_abort(struct leg *leg, enum leg_abort why)
 {
     struct h1_conn *h1 = h1_leg_conn(leg);
 
+    (void)why; /* a cut says nothing */
     if (!h1_leg_is_live(h1)) {
         return;
     }

@@ -372,6 +372,7 @@ void h1_body_init(struct h1_body *body, enum body_framing framing, uint64_t cont
         body->state = content_length > 0 ? BODY_STATE_BYTES : BODY_STATE_DONE;
         break;
     case BODY_UNTIL_CLOSE:
+    case BODY_TUNNEL:
         body->left = UINT64_MAX;
         body->state = BODY_STATE_BYTES;
         break;

@@ -25,6 +25,9 @@ enum body_framing {
     BODY_LENGTH,      /* content_length bytes */
     BODY_CHUNKED,     /* or the frames of HTTP/2 */
     BODY_UNTIL_CLOSE, /* responses only */
+    /* After an upgrade (RFC 9110 7.8, RFC 8441): bytes of another protocol, each way until that side
+     * ends. On a request it is what is asked for, on a 101 what begins. */
+    BODY_TUNNEL,
 };
 
 struct head {
@@ -45,8 +48,10 @@ struct head {
     bool has_query;
     struct str scheme;
     struct str authority;
-    struct str
-        upgrade; /* token of an Upgrade that Connection names, e.g. "websocket"; else empty */
+    /* "websocket", or empty. Whatever the version: a request to upgrade is a GET with this token and
+     * framing BODY_TUNNEL, the answer that grants it has status 101. HTTP/1.1 says it with Upgrade and
+     * Connection, HTTP/2 with an extended CONNECT and 200 (RFC 8441 4 and 5). */
+    struct str upgrade;
     /* Responses. */
     unsigned status;
     struct str reason;

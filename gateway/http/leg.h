@@ -1,5 +1,5 @@
 /* leg: one end of an exchange: what a request or a response looks like whatever protocol carries it.
- * A conn (h1_conn; h2_conn later) makes legs; an exchange joins two.
+ * A conn (h1_conn, h2_conn) makes legs; an exchange joins two.
  *
  *   client ──conn──▶ server leg ──▶ exchange ──▶ client leg ──conn──▶ upstream
  *
@@ -24,6 +24,17 @@ enum leg_end {
     LEG_END_WRITE_TIMEOUT, /* the peer takes nothing */
     LEG_END_TRANSPORT,     /* reset or system error */
     LEG_END_DRAIN,         /* the connection is being closed by us */
+    LEG_END_RESET,   /* HTTP/2: RST_STREAM by the peer, whatever its code (leg->reset_code) but: */
+    LEG_END_REFUSED, /* REFUSED_STREAM, or a stream above the last one of a GOAWAY: the peer did
+                        nothing with it (RFC 9113 8.7), so it can be sent again */
+};
+
+/* Why a leg is given up, for the peer's sake: HTTP/2 says it in RST_STREAM, HTTP/1.1 can only cut. */
+enum leg_abort {
+    LEG_ABORT_CANCEL, /* nobody wants it any more: CANCEL */
+    LEG_ABORT_BROKEN, /* the other side broke off, the message cannot be finished: INTERNAL_ERROR */
+    LEG_ABORT_PROTOCOL, /* the other side's message was malformed: PROTOCOL_ERROR */
+    LEG_ABORT_CONNECT,  /* a tunnel's other side was reset: CONNECT_ERROR */
 };
 
 struct leg_handler {
@@ -42,7 +53,12 @@ struct leg_handler {
     void (*on_end)(void *owner, struct leg *leg, enum leg_end end);
 };
 
-/* Implementers: http/h1_conn.c (h1_leg_ops). */
+/* Upgrades. A request with framing BODY_TUNNEL stays open (is_end false), but no byte of the tunnel is
+ * sent or delivered before the answer: a final head of another status ends both sides as usual, after
+ * a 101 send_body() and on_body() carry the tunnel's bytes, send_end() and on_complete() its
+ * half-closes. The connection of HTTP/1.1 is not used again, that of HTTP/2 is.
+ *
+ * Implementers: http/h1_leg.c (h1_leg_ops), http/h2_leg.c (h2_leg_ops). */
 struct leg_ops {
     /* Server role: a response head, 1xx included. Client role: the request head. The head is
      * re-serialised; framing is chosen from head->framing (BODY_LENGTH keeps the length,
@@ -53,13 +69,15 @@ struct leg_ops {
     void (*send_end)(struct leg *leg, const struct headers *trailers);
     /* Gives up: an unfinished message must not look complete to the peer (connection cut with a
      * reset, RST_STREAM). After a complete message only stops caring about the rest. */
-    void (*abort)(struct leg *leg);
+    void (*abort)(struct leg *leg, enum leg_abort why);
     /* Stops and resumes on_body. Reasons are bits of the caller's. */
     void (*pause)(struct leg *leg);
     void (*resume)(struct leg *leg);
     /* Written and not yet taken by the kernel is above the high watermark. */
     bool (*is_above_high)(const struct leg *leg);
-    /* The exchange is done with the leg; it no longer calls back. An unfinished leg is aborted. */
+    /* The exchange is done with the leg; it no longer calls back. An unfinished leg is aborted
+     * (LEG_ABORT_CANCEL); a response that is complete while the request is not ends with NO_ERROR
+     * (RFC 9113 8.1), or as HTTP/1.1 can. */
     void (*release)(struct leg *leg);
 };
 
@@ -73,6 +91,7 @@ struct leg {
     /* Server role, at on_end: 400 or 408 when the conn answered a broken or stalled request body itself,
      * because no response had been started; else 0. */
     unsigned answered_status;
+    uint32_t reset_code;          /* with LEG_END_RESET: as received (RFC 9113 7) */
     uint64_t wire_received_bytes; /* head and body as counted on the wire (OB-22) */
     uint64_t wire_sent_bytes;
     bool is_response_started; /* server role: a final head was sent */

@@ -52,6 +52,10 @@ const struct address *transport_peer(const struct transport *transport);
 /* Asked from the kernel at the first call, then kept. */
 const struct address *transport_local(struct transport *transport);
 
+/* Other addresses than the socket's are meant: a load balancer told them (PROXY protocol). */
+void transport_set_addresses(struct transport *transport, const struct address *peer,
+                             const struct address *local);
+
 /* Copies into the stage (small) or passes on at once (large). Never fails to the caller: trouble
  * arrives as on_dead. Ignored after transport_end_write(). */
 void transport_write(struct transport *transport, const void *bytes, size_t len);

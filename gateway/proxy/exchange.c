@@ -249,7 +249,7 @@ void exchange_cut_client(struct exchange *exchange, enum outcome_id id)
     if (exchange->response_flow != FLOW_DONE) {
         exchange_set_flow(exchange, &exchange->response_flow, FLOW_BROKEN);
     }
-    leg->ops->abort(leg);
+    leg->ops->abort(leg, LEG_ABORT_BROKEN);
     exchange_finish(exchange);
 }
 

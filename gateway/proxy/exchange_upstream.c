@@ -268,11 +268,13 @@ static uint32_t exchange_backoff_ms(struct exchange *exchange)
 
 /* Nothing was sent, so anything may be tried again (HT-95: connect-failure, two more tries, another
  * host where there is one). */
-static void exchange_on_connect_failure(void *owner, int error_number)
+static void exchange_on_connect_failure(void *owner, int error_number,
+                                        struct str tls_failure)
 {
     struct exchange *exchange = owner;
     enum outcome_id id = outcome_of_connect_error(error_number);
 
+    (void)tls_failure;
     exchange->transport_failure =
         id == OUTCOME_CONNECT_TIMEOUT
             ? str_from(NULL, 0)

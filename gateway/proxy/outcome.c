@@ -30,6 +30,10 @@ enum outcome_id outcome_of_upstream_end(enum leg_end end)
         return OUTCOME_UPSTREAM_STALLED;
     case LEG_END_DRAIN:
         return OUTCOME_UPSTREAM_LET_GO;
+    case LEG_END_RESET:
+        return OUTCOME_UPSTREAM_RESET;
+    case LEG_END_REFUSED:
+        return OUTCOME_UPSTREAM_REFUSED_STREAM;
     case LEG_END_PEER_CLOSED:
     case LEG_END_PEER_CUT_BODY:
     case LEG_END_TRANSPORT:
@@ -51,6 +55,9 @@ enum outcome_id outcome_of_client_end(enum leg_end end)
         return OUTCOME_CLIENT_TAKES_NOTHING;
     case LEG_END_DRAIN:
         return OUTCOME_CLIENT_CLOSED_BY_US;
+    case LEG_END_RESET:
+    case LEG_END_REFUSED:
+        return OUTCOME_CLIENT_RESET;
     case LEG_END_PEER_CLOSED:
     case LEG_END_PEER_CUT_BODY:
     case LEG_END_TRANSPORT:

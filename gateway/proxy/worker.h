@@ -16,6 +16,20 @@
 
 struct worker;
 
+/* SN-22, SN-23: the Host of a request belongs to another TLS server of the port. */
+enum misdirected {
+    MISDIRECTED_AUTO, /* served where certificate and TLS policy are the same, else 421 */
+    MISDIRECTED_421,
+    MISDIRECTED_404, /* as Istio */
+};
+
+/* CN-60: the PROXY protocol on accepted connections. */
+enum accept_proxy {
+    ACCEPT_PROXY_OFF,
+    ACCEPT_PROXY_OPTIONAL, /* believed from a trusted peer that sends it */
+    ACCEPT_PROXY_REQUIRED, /* a connection of a trusted peer without it is closed */
+};
+
 /* Who we are, for the source_* labels of the metrics. An empty view is told as "unknown", an empty
  * revision as "latest", an empty cluster id as "Kubernetes". */
 struct worker_identity {
@@ -35,9 +49,16 @@ struct worker_options {
     uint32_t request_timeout_ms; /* from the end of a head to the end of its body; 0: none */
     uint32_t connect_timeout_ms; /* for a cluster that names none */
     enum path_normalization path_normalization;
-    unsigned trusted_hops;         /* HD-3 */
-    size_t max_connections;        /* of one worker; 0: no cap */
-    struct access_log *access_log; /* NULL: off */
+    unsigned trusted_hops; /* HD-3 */
+    enum misdirected misdirected;
+    enum accept_proxy accept_proxy;
+    /* Who is believed; a peer outside them is served without looking for a header. */
+    const struct cidr *proxy_ranges;
+    size_t proxy_range_count;
+    uint32_t tunnel_idle_timeout_ms; /* of an upgraded exchange, and of a tunnel whose cluster says
+                                        nothing (TT-26, CN-32); 0: none */
+    size_t max_connections;          /* of one worker; 0: no cap */
+    struct access_log *access_log;   /* NULL: off */
     struct worker_identity identity;
     struct str server_name;       /* `server` of every answer; "istio-envoy" when empty (HD-30) */
     const char *resolver_servers; /* as resolver_new() takes it; NULL: the system's */

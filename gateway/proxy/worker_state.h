@@ -47,6 +47,7 @@ struct worker {
     struct list idle_clients;  /* the longest idle first */
     struct list busy_clients;  /* in a handshake or a request */
     struct list exchanges;     /* under way */
+    struct list tunnels;       /* of struct tunnel: connections of bytes */
     struct list spare_exchanges;
     size_t spare_exchange_count;
     uint64_t next_connection_id;

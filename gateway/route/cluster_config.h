@@ -5,6 +5,8 @@
 
 #include "gateway/base/str.h"
 #include "gateway/net/address.h"
+#include "gateway/net/proxy_protocol.h"
+#include "tls/client_context.h"
 
 enum cluster_kind {
     CLUSTER_STATIC,      /* addresses from ServiceEntry STATIC or EndpointSlices */
@@ -12,6 +14,13 @@ enum cluster_kind {
     CLUSTER_LOGICAL_DNS, /* the first address of the latest answer (SV-36) */
 };
 enum cluster_balance { BALANCE_LEAST_REQUEST, BALANCE_ROUND_ROBIN, BALANCE_RANDOM };
+
+/* What a connection to the cluster speaks (DR-50). */
+enum cluster_protocol {
+    CLUSTER_HTTP1,
+    CLUSTER_HTTP2,
+    CLUSTER_CLIENT_PROTOCOL, /* useClientProtocol: what the client speaks */
+};
 
 struct endpoint_config {
     struct str host;        /* DNS kinds: the name to resolve; empty for an address */
@@ -30,6 +39,17 @@ struct cluster_config {
     enum cluster_kind kind;
     enum cluster_balance balance;
     uint32_t connect_timeout_ms;
+    enum cluster_protocol protocol;
+    enum proxy_protocol_version proxy_protocol; /* DR-80: sent first on each connection */
+    struct tls_client_context *tls; /* NULL: plaintext. The snapshot holds the reference */
+    struct str sni;                 /* DR-63: empty: the request's host */
+    uint32_t idle_timeout_ms;     /* of a pooled connection; 0: the default (LIMIT_POOL_IDLE_MS) */
+    uint32_t tcp_idle_timeout_ms; /* TT-26: of a tunnel; 0: none */
+    uint32_t max_connection_duration_ms;  /* TT-26; 0: none */
+    uint32_t max_requests_per_connection; /* 0: no limit */
+    uint32_t max_concurrent_streams;      /* of one HTTP/2 connection; 0: what the peer allows */
+    uint32_t ping_interval_ms;            /* http2KeepAlive; 0: none */
+    uint32_t ping_timeout_ms;
     const struct endpoint_config *endpoints;
     size_t endpoint_count;
     uint64_t fingerprint; /* hash of all of the above: equal means unchanged */

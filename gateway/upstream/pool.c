@@ -211,7 +211,7 @@ static void pool_fail_waiting(struct endpoint *endpoint, int error_number)
     list_remove(&request->link);
     endpoint->waiting_count--;
     request->endpoint = NULL;
-    request->on_connect_failure(request->owner, error_number);
+    request->on_connect_failure(request->owner, error_number, STR(""));
     endpoint_unref(endpoint);
 }
 

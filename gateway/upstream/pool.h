@@ -1,9 +1,10 @@
 /* pool: the connections of one endpoint, per worker: idle ones kept last-in-first-out so that the
  * warm stay warm, dials under way, requests that wait for either. A connection that dies while idle
- * is noticed by its own event and leaves the pool at once.
+ * is noticed by its own event and leaves the pool at once. A connection serves requests of an equal key
+ * only; one of HTTP/2 many at once.
  *
- *   pool_request_leg() ──▶ idle connection: a leg, now
- *                      └─▶ waits: the first of a finished dial and a connection that becomes idle
+ *   pool_request_leg() ──▶ a connection with room: a leg, now
+ *                      └─▶ waits: the first of a finished dial and a connection that gets room
  */
 #ifndef GATEWAY_UPSTREAM_POOL_H
 #define GATEWAY_UPSTREAM_POOL_H
@@ -11,17 +12,30 @@
 #include "gateway/http/conn.h"
 #include "gateway/upstream/endpoint.h"
 
+/* What connections are told apart by, besides the endpoint. */
+struct pool_key {
+    enum http_version version; /* HTTP_VERSION_1_1 or HTTP_VERSION_2 */
+    struct str server_name;    /* SNI, where the cluster has TLS; else empty */
+    /* Where the cluster sends a PROXY header (DR-80): whose it is. Such a connection is its client
+     * connection's alone. 0 and NULL: none. */
+    uint64_t client_id;
+    const struct address *client;
+    const struct address *client_local;
+};
+
 /* One request that wants a leg; embedded in its owner. Zeroed is idle. */
 struct pool_request {
     struct list link;
     struct endpoint *endpoint; /* NULL: not waiting */
+    struct pool_key key;       /* its views live as long as the request waits */
     const struct leg_handler *handler;
     void *owner; /* of the leg, and of the two below */
     /* Never called from inside pool_request_leg(). `is_reused`: it has carried a request before, so
      * the upstream may have closed it meanwhile. */
     void (*on_leg)(void *owner, struct leg *leg, bool is_reused);
-    /* No connection: errno of the connect, ETIMEDOUT after the connect timeout. */
-    void (*on_connect_failure)(void *owner, int error_number);
+    /* No connection: errno of the connect, ETIMEDOUT after the connect timeout; `tls_failure` is empty,
+     * or says in the form of spec DR-69 why the handshake failed (a view good during the call). */
+    void (*on_connect_failure)(void *owner, int error_number, struct str tls_failure);
 };
 
 enum pool_answer { POOL_LEG, POOL_WAIT, POOL_OVERFLOW };

@@ -64,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     set = resource_set_load_text(STR("a.yaml"), str_from((const char *)data, size), NULL, NULL,
                                  &report);
     validate_resources(&options, set, &report);
-    snapshot = compile_snapshot(&options, set, NULL, NULL, &report);
+    snapshot = compile_snapshot(&options, set, NULL, NULL, NULL, &report);
     resource_set_free(set);
     for (size_t i = 0; i < snapshot->tables.count; i++) {
         ask_table(snapshot->tables.items[i], &headers);

@@ -292,10 +292,10 @@ static void test_many(void **state)
     }
     snapshot_case_init(&test);
     report_init(&test.report);
-    test.set = resource_set_load_text(STR("test.yaml"), text_view(&yaml), NULL, NULL, &test.report);
+    test.set = resource_set_load_text(STR("test.yaml"), text_view(&yaml), NULL, NULL, NULL, &test.report);
     assert_int_equal(test.report.counts[SEVERITY_ERROR], 0);
     assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before), 0);
-    test.snapshot = compile_snapshot(&test.options, test.set, NULL, NULL, &test.report);
+    test.snapshot = compile_snapshot(&test.options, test.set, NULL, NULL, NULL, &test.report);
     assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after), 0);
     assert_route(snapshot_case_table(&test, HTTP_KEY, NULL), "h999-9.example.com", "/", "r999");
     assert_route(snapshot_case_table(&test, "0.0.0.0:443", "z.example.com"), "h0-0.example.com",

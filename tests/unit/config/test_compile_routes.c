@@ -65,9 +65,9 @@ static void test_refused_objects(void **state)
         snapshot_case_init(&test);
         report_init(&test.report);
         test.set =
-            resource_set_load_text(STR("test.yaml"), str_from_cstr(yaml), NULL, NULL, &test.report);
+            resource_set_load_text(STR("test.yaml"), str_from_cstr(yaml), NULL, NULL, NULL, &test.report);
         /* The reader may have refused it already. */
-        test.snapshot = compile_snapshot(&test.options, test.set, NULL, NULL, &test.report);
+        test.snapshot = compile_snapshot(&test.options, test.set, NULL, NULL, NULL, &test.report);
         assert_true(test.report.counts[SEVERITY_ERROR] > 0);
         assert_int_equal(route_count(&test), 0);
         assert_route(snapshot_case_table(&test, HTTP_KEY, NULL), "b.com", "/", "ok");

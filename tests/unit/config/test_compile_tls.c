@@ -62,7 +62,7 @@ static void open_case(struct tls_case *test, const char *server)
     compile_want_secrets(&base->options, base->set, base->store, &base->report);
     (void)secret_store_load(base->store, time(NULL)); /* what changed is not asked here */
     base->snapshot =
-        compile_snapshot(&base->options, base->set, base->store, base->contexts, &base->report);
+        compile_snapshot(&base->options, base->set, base->store, base->contexts, NULL, &base->report);
     text_cleanup(&yaml);
 }
 

@@ -114,8 +114,8 @@ static void lr_23_an_aborted_body_has_no_end(void **state)
     (void)state;
     send_response(200, BODY_UNTIL_CLOSE, 0, false);
     send_body("abc");
-    self.leg->ops->abort(self.leg);
-    self.leg->ops->abort(self.leg);
+    self.leg->ops->abort(self.leg, LEG_ABORT_CANCEL);
+    self.leg->ops->abort(self.leg, LEG_ABORT_CANCEL);
     assert_sent(&self, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n");
     assert_int_equal(self.transport->state, FAKE_RESET);
     fake_turn(self.transport);
@@ -160,7 +160,7 @@ static void responses_are_framed(void **state)
     self.leg->ops->send_end(self.leg, &trailers);
     assert_sent(&self, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"
                        "10\r\n0123456789abcdef\r\n0\r\nx-sum: 1\r\n\r\n"); /* CN-41 */
-    self.leg->ops->abort(self.leg); /* complete: no more to do */
+    self.leg->ops->abort(self.leg, LEG_ABORT_CANCEL); /* complete: no more to do */
     assert_int_equal(self.transport->state, FAKE_OPEN);
     fake_exchange_release(&self);
     assert_log(&self, "idle;");

@@ -68,7 +68,7 @@ static inline void fake_exchange_follow(struct fake_exchange *self, enum fake_pl
         fake_exchange_release(self);
         break;
     case PLAN_ABORT:
-        self->leg->ops->abort(self->leg);
+        self->leg->ops->abort(self->leg, LEG_ABORT_CANCEL);
         fake_exchange_release(self);
         break;
     case PLAN_CLOSE:
@@ -153,7 +153,7 @@ static inline void fake_exchange_on_end(void *owner, struct leg *leg, enum leg_e
     leg->ops->resume(leg);
     leg->ops->send_body(leg, (const unsigned char *)"x", 1);
     leg->ops->send_end(leg, NULL);
-    leg->ops->abort(leg);
+    leg->ops->abort(leg, LEG_ABORT_CANCEL);
     if (!self->keeps_leg_at_end) {
         fake_exchange_release(self);
     }

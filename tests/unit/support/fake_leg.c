@@ -41,8 +41,9 @@ static void fake_leg_send_end(struct leg *leg, const struct headers *trailers)
     }
 }
 
-static void fake_leg_abort(struct leg *leg)
+static void fake_leg_abort(struct leg *leg, enum leg_abort why)
 {
+    (void)why;
     fake_leg_of(leg)->is_aborted = true;
 }
 

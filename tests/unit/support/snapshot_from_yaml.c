@@ -42,7 +42,7 @@ void snapshot_case_open(struct snapshot_case *test, const char *yaml)
     }
     validate_resources(&test->options, test->set, &test->report);
     test->snapshot =
-        compile_snapshot(&test->options, test->set, test->store, test->contexts, &test->report);
+        compile_snapshot(&test->options, test->set, test->store, test->contexts, NULL, &test->report);
 }
 
 void snapshot_from_yaml(struct snapshot_case *test, const char *yaml)

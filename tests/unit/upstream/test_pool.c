@@ -112,8 +112,9 @@ static void user_on_leg(void *owner, struct leg *leg, bool is_reused)
     user->is_reused = is_reused;
 }
 
-static void user_on_connect_failure(void *owner, int error_number)
+static void user_on_connect_failure(void *owner, int error_number, struct str tls_failure)
 {
+    (void)tls_failure;
     ((struct user *)owner)->error_number = error_number;
 }
 
