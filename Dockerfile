@@ -19,7 +19,7 @@ FROM ${BASE}
 ENV DEBIAN_FRONTEND=noninteractive
 RUN apt-get update -q \
     && apt-get install -q -y --no-install-recommends android-libboringssl libevent-core-2.1-7 \
-        libevent-extra-2.1-7 libevent-pthreads-2.1-7 libpcre2-8-0 libyaml-0-2 \
+        libevent-extra-2.1-7 libevent-pthreads-2.1-7 libnghttp2-14 libpcre2-8-0 libyaml-0-2 \
     && apt-get clean && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 COPY --from=build /src/build/release/gatehouse /usr/local/bin/gatehouse
 # The number of Istio's own gateway image, so its manifests fit.

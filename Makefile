@@ -20,6 +20,7 @@ unitdir ?= $(PREFIX)/lib/systemd/system
 PYTHON ?= /usr/bin/python3
 E2E_JOBS ?= 2
 E2E_ARGS ?=
+H2SPEC ?= github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
 IMAGE ?= gatehouse
 TARGET ?= h1_parse
 SECONDS ?= 60
@@ -201,7 +202,7 @@ $(BUILD)/features.h: $(BUILD)/flags $(wildcard $(BORINGSSL_INCLUDE)/openssl/ssl.
 	@touch $@
 
 # --- Tests --------------------------------------------------------------------------------------
-.PHONY: run test unit replay e2e check asan tsan fuzz cov perf spec
+.PHONY: run test unit replay e2e h2spec check asan tsan fuzz cov perf spec
 ## run: install what is missing, build, start the demo
 run:
 	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_BUILD) $(PACKAGES_RUN)'
@@ -231,6 +232,17 @@ replay: $(REPLAYS)
 e2e: $(BINARY)
 	GATEHOUSE_BIN=$(abspath $(BINARY)) PYTHONDONTWRITEBYTECODE=1 \
 	    $(PYTHON) -m pytest -q -p no:cacheprovider -n $(E2E_JOBS) $(E2E_ARGS) tests/e2e
+
+## h2spec: the HTTP/2 conformance tests of that name, where it is there or Go can fetch it
+h2spec: $(BINARY)
+	@command -v h2spec >/dev/null || [ -x build/tools/h2spec ] || { \
+	    command -v go >/dev/null && \
+	    echo 'h2spec: fetching $(H2SPEC) with Go' && mkdir -p build/tools && \
+	    GOBIN=$(abspath build/tools) go install $(H2SPEC); } || \
+	    { echo 'h2spec: skipped: it is not there, and Go is not, or reaches no modules'; exit 0; }
+	@if command -v h2spec >/dev/null || [ -x build/tools/h2spec ]; then \
+	    GATEHOUSE_BIN=$(abspath $(BINARY)) PYTHONDONTWRITEBYTECODE=1 \
+	    $(PYTHON) -m pytest -q -p no:cacheprovider -s tests/e2e/test_h2spec.py; fi
 
 export ASAN_OPTIONS := detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS := print_stacktrace=1
