@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from support import objects  # noqa: E402
 from support.certificates import Authority, write_secret  # noqa: E402
 from support.gateway import BINARY, Gateway  # noqa: E402
+from support.h2_origin import H2Origin  # noqa: E402
 from support.origin import Origin  # noqa: E402
 
 
@@ -64,6 +65,27 @@ def new_origin():
     for origin in made:
         origin.close()
     errors = [error for origin in made for error in origin.errors]
+    assert not errors, errors
+
+
+@pytest.fixture
+def new_h2_origin(tmp_path, authority):
+    """Origins of HTTP/2; `tls=True` makes a certificate for origin.test and *.origin.test. What
+    python h2 finds against the gateway's frames fails the test."""
+    made = []
+
+    def make(*args, tls=None, **kwargs):
+        if tls is True:
+            tls = authority.issue("origin.test", "*.origin.test")
+        directory = tmp_path / f"h2-origin{len(made)}"
+        origin = H2Origin(*args, tls=tls, directory=directory, **kwargs)
+        made.append(origin)
+        return origin
+
+    yield make
+    errors = [error for origin in made for error in origin.errors + origin.peer_errors()]
+    for origin in made:
+        origin.close()
     assert not errors, errors
 
 

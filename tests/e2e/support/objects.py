@@ -32,16 +32,39 @@ def https_server(*hosts, credential, port=443, name=None, **tls):
     }
 
 
+def tls_server(*hosts, port=443, mode="PASSTHROUGH", protocol="TLS", name=None, **tls):
+    """PASSTHROUGH, or terminated with a credentialName."""
+    return {
+        "port": {"number": port, "name": name or f"tls-{port}-{hosts[0]}", "protocol": protocol},
+        "hosts": list(hosts),
+        "tls": {"mode": mode, **tls},
+    }
+
+
+def tcp_server(*hosts, port=9000, name=None):
+    return {
+        "port": {"number": port, "name": name or f"tcp-{port}", "protocol": "TCP"},
+        "hosts": list(hosts) or ["*"],
+    }
+
+
 def virtual_service(name, *http, hosts=("*",), gateways=("gw",), namespace="istio-system", **spec):
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"hosts": list(hosts), "gateways": list(gateways), "http": list(http), **spec},
+        "spec": {
+            "hosts": list(hosts),
+            "gateways": list(gateways),
+            **({"http": list(http)} if http else {}),
+            **spec,
+        },
     }
 
 
-def service_entry(host, *ports, namespace="istio-system", name=None, port=80, **spec):
+def service_entry(
+    host, *ports, namespace="istio-system", name=None, port=80, protocol="HTTP", **spec
+):
     """STATIC endpoints on loopback, one for each port given."""
     return {
         "apiVersion": "networking.istio.io/v1",
@@ -51,10 +74,19 @@ def service_entry(host, *ports, namespace="istio-system", name=None, port=80, **
             "hosts": [host],
             "location": "MESH_INTERNAL",
             "resolution": "STATIC",
-            "ports": [{"number": port, "name": "http", "protocol": "HTTP"}],
+            "ports": [{"number": port, "name": "http", "protocol": protocol}],
             "endpoints": [{"address": "127.0.0.1", "ports": {"http": p}} for p in ports],
             **spec,
         },
+    }
+
+
+def destination_rule(host, namespace="istio-system", name=None, **policy):
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "metadata": {"name": name or host.replace(".", "-"), "namespace": namespace},
+        "spec": {"host": host, "trafficPolicy": policy},
     }
 
 
@@ -75,3 +107,16 @@ def route(host, *matches, **more):
     if matches:
         entry["match"] = list(matches)
     return entry
+
+
+def tls_route(sni_hosts, *destinations):
+    """A tls[] rule; a destination is a host or a `to()`."""
+    return {"match": [{"sniHosts": list(sni_hosts)}], "route": _destinations(destinations)}
+
+
+def tcp_route(*destinations, match=None):
+    return {**({"match": match} if match else {}), "route": _destinations(destinations)}
+
+
+def _destinations(destinations):
+    return [to(d) if isinstance(d, str) else d for d in destinations]
