@@ -16,16 +16,18 @@ enum tls_server_kind {
     TLS_SERVER_PASSTHROUGH, /* not terminated: `tcp`; `hosts` are the sniHosts of one tls[] rule (TT-2) */
 };
 
-/* One TLS server of a Gateway; of a passthrough server one for each tls[] rule. */
+/* One TLS server of a Gateway; of a passthrough server one for each tls[] rule. A terminating server that
+ * must not be served as it is written (its mode, its secret) stays without a context, so that no other
+ * one answers for its names. */
 struct tls_server {
     enum tls_server_kind kind;
-    struct str name;             /* route table name (GW-33) */
+    struct str name;             /* route table name (GW-33); empty: not HTTP */
     struct str gateway;          /* "ns/name" */
     struct str_vec hosts;        /* stripped, lower-cased, without the dropped duplicates */
     struct str credential;       /* name of the secret, or "file:..." */
     struct tls_context *context; /* NULL: its secret is not there or bad; handshakes get an alert */
-    struct route_table *routes;
-    const struct tcp_route *tcp;
+    struct route_table *routes;  /* HTTP: never NULL; else NULL */
+    const struct tcp_route *tcp; /* PASSTHROUGH, and TCP with a context: never NULL; else NULL */
     struct str file;
     uint32_t line;
 };

@@ -22,6 +22,9 @@ enum cluster_protocol {
     CLUSTER_CLIENT_PROTOCOL, /* useClientProtocol: what the client speaks */
 };
 
+/* tcp_idle_timeout_ms of a cluster of which no DestinationRule says anything: the option has its say. */
+#define CLUSTER_IDLE_UNSET UINT32_MAX
+
 struct endpoint_config {
     struct str host;        /* DNS kinds: the name to resolve; empty for an address */
     struct address address; /* static: address and port; DNS: only the port counts */
@@ -42,9 +45,13 @@ struct cluster_config {
     enum cluster_protocol protocol;
     enum proxy_protocol_version proxy_protocol; /* DR-80: sent first on each connection */
     struct tls_client_context *tls; /* NULL: plaintext. The snapshot holds the reference */
-    struct str sni;                 /* DR-63: empty: the request's host */
-    uint32_t idle_timeout_ms;     /* of a pooled connection; 0: the default (LIMIT_POOL_IDLE_MS) */
-    uint32_t tcp_idle_timeout_ms; /* TT-26: of a tunnel; 0: none */
+    /* Of CLUSTER_CLIENT_PROTOCOL with TLS: for its HTTP/2 connections, as `tls` offers no ALPN there
+     * (DR-62). Else NULL: `tls` is for all. The snapshot holds the reference. */
+    struct tls_client_context *tls_h2;
+    struct str sni;           /* DR-63: empty: the request's host */
+    uint32_t idle_timeout_ms; /* of a pooled connection; 0: the default (LIMIT_POOL_IDLE_MS) */
+    uint32_t
+        tcp_idle_timeout_ms; /* TT-26: of a tunnel; 0: none; CLUSTER_IDLE_UNSET: not configured */
     uint32_t max_connection_duration_ms;  /* TT-26; 0: none */
     uint32_t max_requests_per_connection; /* 0: no limit */
     uint32_t max_concurrent_streams;      /* of one HTTP/2 connection; 0: what the peer allows */
