@@ -11,6 +11,7 @@
 #include "tls/secret_ssl.h"
 #include "tls/ticket_keys_ssl.h"
 
+#include <openssl/nid.h>
 #include <openssl/sha.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -36,8 +37,8 @@ struct tls_context_cache {
     struct ticket_keys *ticket_keys;
 };
 
-/* Protocols of a terminating server, the preferred one first (TL-70). */
-static const char *const context_alpn[] = { "http/1.1" };
+/* Protocols of TLS_ALPN_HTTP, the preferred one first (TL-70). */
+static const char *const context_alpn[] = { "h2", "http/1.1" };
 
 /* --- The SSL_CTX ------------------------------------------------------------------------------ */
 
@@ -57,14 +58,25 @@ static uint16_t context_wire_version(enum tls_version version)
     return TLS1_2_VERSION;
 }
 
+/* RFC 9113 9.2.2: under a suite of its appendix A, clients may end an HTTP/2 connection. What is left
+ * are AEAD suites with an ephemeral exchange; TLS 1.3 has no others, TLS 1.1 has none. */
+static bool context_may_speak_h2(const SSL *ssl)
+{
+    const SSL_CIPHER *suite = SSL_get_pending_cipher(ssl);
+
+    return suite != NULL && SSL_CIPHER_is_aead(suite) == 1 &&
+           SSL_CIPHER_get_kx_nid(suite) != NID_kx_rsa;
+}
+
 /* Our order decides. Nothing in common: no ALPN at all, and the connection is taken for HTTP/1.1
  * (TL-71); RFC 7301's no_application_protocol would turn away clients that mean well. */
 static int context_on_alpn(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_t *offered,
                            unsigned offered_len, void *arg)
 {
-    (void)ssl;
     (void)arg;
-    for (size_t i = 0; i < sizeof(context_alpn) / sizeof(context_alpn[0]); i++) {
+    /* The library picks the suite first. */
+    for (size_t i = context_may_speak_h2(ssl) ? 0 : 1;
+         i < sizeof(context_alpn) / sizeof(context_alpn[0]); i++) {
         struct str wanted = str_from_cstr(context_alpn[i]);
         for (unsigned at = 0; at < offered_len && offered[at] < offered_len - at;
              at += 1u + offered[at]) {
@@ -132,7 +144,9 @@ static SSL_CTX *context_build(const struct tls_context *context, struct err *err
     (void)SSL_CTX_set_timeout(ssl_ctx, LIMIT_TICKET_LIFETIME_S);
     SSL_CTX_set_session_psk_dhe_timeout(ssl_ctx, LIMIT_TICKET_LIFETIME_S);
     ticket_keys_install(context->ticket_keys, ssl_ctx);
-    SSL_CTX_set_alpn_select_cb(ssl_ctx, context_on_alpn, NULL);
+    if (context->policy.alpn == TLS_ALPN_HTTP) {
+        SSL_CTX_set_alpn_select_cb(ssl_ctx, context_on_alpn, NULL);
+    }
     if (!context_apply_policy(&context->policy, ssl_ctx) ||
         !context_apply_secret(context->secret, ssl_ctx) ||
         !context_set_session_id(context, ssl_ctx)) {

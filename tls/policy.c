@@ -482,10 +482,22 @@ bool tls_policy_compile(struct arena *arena, const struct tls_policy_request *re
     policy_compile_curves(&compiler, request, policy);
     policy_check_old_versions(&compiler, request, policy);
     SSL_CTX_free(compiler.scratch);
-    policy->key = arena_printf(arena, "%s|%s|%.*s|%.*s", tls_version_name(policy->min_version),
-                               tls_version_name(policy->max_version), STR_ARG(policy->cipher_list),
-                               STR_ARG(policy->curve_list));
+    policy->alpn = request->alpn;
+    policy->key =
+        arena_printf(arena, "%s|%s|%.*s|%.*s%s", tls_version_name(policy->min_version),
+                     tls_version_name(policy->max_version), STR_ARG(policy->cipher_list),
+                     STR_ARG(policy->curve_list), policy->alpn == TLS_ALPN_NONE ? "|no ALPN" : "");
     return !compiler.has_error;
+}
+
+const char *tls_policy_default_ciphers(void)
+{
+    return POLICY_DEFAULT_CIPHERS;
+}
+
+const char *tls_policy_default_curves(void)
+{
+    return POLICY_DEFAULT_CURVES;
 }
 
 bool tls_policy_fits_key(const struct tls_policy *policy, enum secret_key_kind kind)

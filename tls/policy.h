@@ -16,12 +16,19 @@ enum tls_version {
     TLS_VERSION_1_3
 };
 
+/* What a server offers by ALPN. Zero is what an HTTPS server wants. */
+enum tls_alpn {
+    TLS_ALPN_HTTP, /* "h2", then "http/1.1" (TL-70) */
+    TLS_ALPN_NONE, /* TLS ends here, bytes go on: nobody knows what the backend speaks (TL-72) */
+};
+
 struct tls_policy {
     enum tls_version min_version; /* never AUTO once compiled: TL-40 */
     enum tls_version max_version;
     struct str cipher_list; /* checked, in BoringSSL's syntax; TL-55's list by default */
     struct str curve_list;  /* "X25519:P-256" */
-    struct str key;         /* all of it as text: equal keys, equal policies */
+    enum tls_alpn alpn;
+    struct str key; /* all of it as text: equal keys, equal policies */
 };
 
 /* What a field of the configuration asks for; views are good during the call. */
@@ -32,6 +39,7 @@ struct tls_policy_request {
     size_t cipher_suite_count;
     const struct str *ecdh_curves;
     size_t ecdh_curve_count;
+    enum tls_alpn alpn;
 };
 
 /* One thing to tell about a request. */
@@ -48,6 +56,9 @@ VEC_STRUCT(tls_policy_notes, struct tls_policy_note);
 bool tls_policy_compile(struct arena *arena, const struct tls_policy_request *request,
                         struct tls_policy *policy, struct tls_policy_notes *notes);
 const char *tls_version_name(enum tls_version version); /* "TLSv1.2" */
+/* What holds where nothing is configured, and always towards upstreams (TL-55, TL-61, DR-62). Static. */
+const char *tls_policy_default_ciphers(void);
+const char *tls_policy_default_curves(void);
 /* Whether some handshake can succeed with a key of that kind: TLS 1.3 always, else a suite of the list
  * must fit (TL-58c). */
 bool tls_policy_fits_key(const struct tls_policy *policy, enum secret_key_kind kind);

@@ -379,18 +379,22 @@ static void test_each_version_and_suite(void **state) /* TL-40, TL-58b, TL-58c, 
         const char *suite; /* of the client; NULL: its own list */
         const char *version_name;
         const char *group;
+        const char *alpn;
     } rows[] = {
-        { &ec_pair, TLS1_3_VERSION, NULL, "TLSv1.3", "X25519" },
-        { &rsa_pair, TLS1_3_VERSION, NULL, "TLSv1.3", "X25519" },
-        { &ec_pair, TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", "TLSv1.2", "X25519" },
-        { &ec_pair, TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305", "TLSv1.2", "X25519" },
-        { &rsa_pair, TLS1_2_VERSION, "ECDHE-RSA-AES256-GCM-SHA384", "TLSv1.2", "X25519" },
-        { &rsa_pair, TLS1_2_VERSION, "AES128-GCM-SHA256", "TLSv1.2", "" },
-        { &rsa_pair, TLS1_1_VERSION, "ECDHE-RSA-AES128-SHA", "TLSv1.1", "X25519" },
-        { &ec_pair, TLS1_VERSION, "ECDHE-ECDSA-AES256-SHA", "TLSv1", "X25519" },
-        { &rsa_pair, TLS1_VERSION, "AES256-SHA", "TLSv1", "" },
+        { &ec_pair, TLS1_3_VERSION, NULL, "TLSv1.3", "X25519", "h2" },
+        { &rsa_pair, TLS1_3_VERSION, NULL, "TLSv1.3", "X25519", "h2" },
+        { &ec_pair, TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", "TLSv1.2", "X25519", "h2" },
+        { &ec_pair, TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305", "TLSv1.2", "X25519", "h2" },
+        { &rsa_pair, TLS1_2_VERSION, "ECDHE-RSA-AES256-GCM-SHA384", "TLSv1.2", "X25519", "h2" },
+        /* RFC 9113 appendix A: these are no suites for HTTP/2. */
+        { &ec_pair, TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA", "TLSv1.2", "X25519", "http/1.1" },
+        { &rsa_pair, TLS1_2_VERSION, "AES128-GCM-SHA256", "TLSv1.2", "", "http/1.1" },
+        { &rsa_pair, TLS1_1_VERSION, "ECDHE-RSA-AES128-SHA", "TLSv1.1", "X25519", "http/1.1" },
+        { &ec_pair, TLS1_VERSION, "ECDHE-ECDSA-AES256-SHA", "TLSv1", "X25519", "http/1.1" },
+        { &rsa_pair, TLS1_VERSION, "AES256-SHA", "TLSv1", "", "http/1.1" },
     };
-    static const uint8_t alpn[] = "\x02h2\x08http/1.1";
+    /* Our order counts, not the client's (TL-70). */
+    static const uint8_t alpn[] = "\x08http/1.1\x02h2";
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -414,7 +418,7 @@ static void test_each_version_and_suite(void **state) /* TL-40, TL-58b, TL-58c, 
         if (rows[i].suite != NULL) {
             assert_string_equal(pair.server.facts.cipher, rows[i].suite);
         }
-        assert_true(str_equals(pair.server.facts.alpn, STR("http/1.1")));
+        assert_true(str_equals(pair.server.facts.alpn, str_from_cstr(rows[i].alpn)));
         assert_true(str_equals(pair.server.facts.server_name, STR("shop.example")));
         assert_false(pair.server.facts.is_resumed);
         assert_ptr_equal(transport_tls_context(pair.server.transport), context);
@@ -446,6 +450,35 @@ static void test_no_common_alpn(void **state)
         pair_close(&pair);
     }
     tls_context_unref(context);
+}
+
+/* TL-72: where TLS ends and bytes go on, nothing is chosen for the backend. */
+static void test_a_server_of_bytes_has_no_alpn(void **state)
+{
+    static const uint8_t alpn[] = "\x02h2\x08http/1.1";
+    struct tls_policy_request request = { .alpn = TLS_ALPN_NONE };
+    struct tls_policy_notes notes = { 0 };
+    struct secret *secret = secret_of(&ec_pair, "usual");
+    struct arena *arena = arena_new(512);
+    struct tls_policy policy;
+    struct pair pair;
+
+    (void)state;
+    assert_true(tls_policy_compile(arena, &request, &policy, &notes));
+    struct tls_context *context = tls_context_cache_get(cache, &policy, secret);
+    struct tls_context *http = context_of(secret, TLS_VERSION_AUTO, TLS_VERSION_AUTO, NULL);
+    assert_ptr_not_equal(context, http);
+    assert_false(tls_context_same(context, http));
+    pair_open(&pair, context);
+    pair_start_client(&pair);
+    assert_int_equal(SSL_set_alpn_protos(pair.client, alpn, sizeof(alpn) - 1), 0);
+    assert_int_equal(pair_shake(&pair), 1);
+    assert_int_equal(pair.server.facts.alpn.len, 0);
+    pair_close(&pair);
+    tls_context_unref(http);
+    tls_context_unref(context);
+    secret_unref(secret);
+    arena_free(arena);
 }
 
 /* TL-56: ours decides between groups, the client's inside one. */
@@ -882,6 +915,7 @@ int main(void)
         cmocka_unit_test(test_nothing_in_common),
         cmocka_unit_test(test_each_version_and_suite),
         cmocka_unit_test(test_no_common_alpn),
+        cmocka_unit_test(test_a_server_of_bytes_has_no_alpn),
         cmocka_unit_test(test_who_decides_the_suite),
         cmocka_unit_test(test_resumption),
         cmocka_unit_test(test_one_byte_at_a_time),
