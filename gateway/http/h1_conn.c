@@ -378,7 +378,7 @@ static bool h1_conn_receive_response(struct h1_conn *h1, const unsigned char *by
     h1->leg.wire_received_bytes += *taken;
     h1->offered_bytes = len - *taken;
     h1_conn_set_deadline(h1, H1_DEADLINE_NONE, 0);
-    if (!validate_response(h1->head, h1->method, &refusal)) {
+    if (!validate_response(h1->head, h1->method, (struct str){ 0 }, &refusal)) {
         h1_conn_break_response(h1, &refusal);
         return false;
     }

@@ -84,13 +84,10 @@ static enum h1_result h1_parse_request_line(struct h1_head_parser *parser,
 
     parser->method = h1_span(at, target_at - 1);
     parser->target = h1_span(target_at, version_at - 1);
-    if (!validate_is_token(h1_view(bytes, parser->method)) || parser->target.len == 0) {
-        return h1_head_fail(parser, 400, codec_error);
+    if (!validate_method(h1_view(bytes, parser->method), HTTP_VERSION_1_1, &parser->refusal)) {
+        return H1_FAILED;
     }
-    if (parser->method.len > LIMIT_METHOD_BYTES) {
-        return h1_head_fail(parser, 501, "http1.method_too_long"); /* RFC 9112 3 */
-    }
-    if (!validate_is_field_value(h1_view(bytes, parser->target))) {
+    if (parser->target.len == 0 || !validate_is_field_value(h1_view(bytes, parser->target))) {
         return h1_head_fail(parser, 400, codec_error);
     }
     /* A second space inside the target lands in the version and is refused there. */
@@ -113,20 +110,11 @@ static enum h1_result h1_parse_status_line(struct h1_head_parser *parser,
         (end > reason_at && bytes[reason_at] != ' ')) {
         return h1_head_fail(parser, 400, codec_error);
     }
-    const unsigned char *digits = bytes + at + H1_VERSION_BYTES + 1;
-
     if (h1_parse_version(parser, str_from((const char *)bytes + at, H1_VERSION_BYTES)) != H1_DONE) {
         return h1_head_fail(parser, 400, codec_error);
     }
-    for (unsigned i = 0; i < 3; i++) {
-        if (digits[i] < '0' || digits[i] > '9') {
-            return h1_head_fail(parser, 400, codec_error);
-        }
-    }
-    parser->status = (unsigned)((digits[0] - '0') * 100 + (digits[1] - '0') * 10 + digits[2] - '0');
     parser->reason = end > reason_at ? h1_span(reason_at + 1, end) : (struct h1_span){ 0 };
-    /* RFC 9110 15: 100 to 599, the rest has no meaning. */
-    if (parser->status < 100 || parser->status > 599 ||
+    if (!validate_status(h1_view(bytes, h1_span(reason_at - 3, reason_at)), &parser->status) ||
         !validate_is_field_value(h1_view(bytes, parser->reason))) {
         return h1_head_fail(parser, 400, codec_error);
     }
@@ -340,7 +328,7 @@ bool h1_head_is_untouched(const struct h1_head_parser *parser, size_t len)
  *                                      ▼ size 0
  *                                   TRAILERS ─▶ DONE             */
 enum body_state {
-    BODY_STATE_BYTES, /* BODY_LENGTH, BODY_UNTIL_CLOSE */
+    BODY_STATE_BYTES, /* BODY_LENGTH, BODY_UNTIL_CLOSE, BODY_TUNNEL */
     CHUNK_SIZE_FIRST,
     CHUNK_SIZE,
     CHUNK_EXT_NAME_FIRST,
@@ -517,7 +505,7 @@ static enum h1_body_event h1_body_bytes(struct h1_body *body, const unsigned cha
 
     *content = str_from((const char *)bytes, part);
     *taken = part;
-    if (body->framing != BODY_UNTIL_CLOSE) {
+    if (body->framing != BODY_UNTIL_CLOSE && body->framing != BODY_TUNNEL) {
         body->left -= part;
     }
     if (body->left == 0) {
@@ -600,5 +588,6 @@ enum h1_body_event h1_body_next(struct h1_body *body, const unsigned char *bytes
 
 bool h1_body_may_end_here(const struct h1_body *body)
 {
-    return body->framing == BODY_UNTIL_CLOSE || body->state == BODY_STATE_DONE;
+    return body->framing == BODY_UNTIL_CLOSE || body->framing == BODY_TUNNEL ||
+           body->state == BODY_STATE_DONE;
 }

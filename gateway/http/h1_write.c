@@ -4,6 +4,7 @@
 
 #include "gateway/base/check.h"
 #include "gateway/http/status.h"
+#include "gateway/http/target.h"
 #include "gateway/http/validate.h"
 
 enum { MAX_DECIMAL_DIGITS = 20 };
@@ -49,33 +50,6 @@ static struct str out_view(const struct out *out)
 
 /* --- Fields ----------------------------------------------------------------------------------- */
 
-/* Fields that this file writes itself, or that end at this hop. */
-static bool h1_write_owns_field(enum header_id id)
-{
-    switch ((int)id) {
-    case HEADER_HOST:
-    case HEADER_CONNECTION:
-    case HEADER_KEEP_ALIVE:
-    case HEADER_PROXY_CONNECTION:
-    case HEADER_TRANSFER_ENCODING:
-    case HEADER_CONTENT_LENGTH:
-    case HEADER_UPGRADE:
-    case HEADER_HTTP2_SETTINGS:
-    case HEADER_TE:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* A rule of the configuration may have built what no line can carry: left out. What was parsed
- * always fits. */
-static bool h1_write_can_send(const struct header *header)
-{
-    return !h1_write_owns_field(header->id) && validate_is_field_value(header->value) &&
-           (header->id != HEADER_OTHER || validate_is_token(header->name));
-}
-
 static size_t h1_write_fields_bytes(const struct headers *headers)
 {
     size_t total = 0;
@@ -99,7 +73,7 @@ static void h1_write_fields(struct out *out, const struct headers *headers)
     for (size_t i = 0; i < headers->count; i++) {
         const struct header *header = &headers->items[i];
 
-        if (h1_write_can_send(header)) {
+        if (validate_may_send(header)) {
             h1_write_field(out, header->name, header->value);
         }
     }
@@ -108,7 +82,8 @@ static void h1_write_fields(struct out *out, const struct headers *headers)
 /* The longest that h1_write_framing() adds, with the end of the head. */
 enum {
     LONGEST_FRAMING_BYTES = sizeof("content-length: 18446744073709551615\r\n"
-                                   "te: trailers\r\nconnection: te, close\r\n\r\n")
+                                   "te: trailers\r\nupgrade: \r\n"
+                                   "connection: te, upgrade, close\r\n\r\n")
 };
 
 static void h1_write_content_length(struct out *out, uint64_t length)
@@ -127,10 +102,41 @@ static void h1_write_framing(struct out *out, const struct head *head, enum body
     }
 }
 
+/* What is for the next hop only and named by Connection (RFC 9110 7.6.1), and the end of the head. */
+static void h1_write_connection(struct out *out, bool has_te, struct str upgrade, bool wants_close)
+{
+    const char *separator = "connection: ";
+    const struct {
+        bool is_named;
+        const char *option;
+    } options[] = { { has_te, "te" }, { upgrade.len > 0, "upgrade" }, { wants_close, "close" } };
+
+    if (has_te) {
+        out_add(out, STR("te: trailers\r\n")); /* RFC 9110 10.1.4 */
+    }
+    if (upgrade.len > 0) {
+        h1_write_field(out, STR("upgrade"), upgrade);
+    }
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        if (options[i].is_named) {
+            out_add(out, str_from_cstr(separator));
+            out_add(out, str_from_cstr(options[i].option));
+            separator = ", ";
+        }
+    }
+    if (has_te || upgrade.len > 0 || wants_close) {
+        out_add(out, STR("\r\n"));
+    }
+    out_add(out, STR("\r\n"));
+}
+
 /* --- Requests --------------------------------------------------------------------------------- */
 
 enum body_framing h1_write_framing_of_request(const struct head *head, bool is_end)
 {
+    if (head->framing == BODY_TUNNEL) {
+        return BODY_TUNNEL;
+    }
     if (is_end) {
         /* "content-length: 0" is kept; without a length a request has no body either. */
         return head->framing == BODY_LENGTH && head->content_length == 0 ? BODY_LENGTH : BODY_NONE;
@@ -138,77 +144,27 @@ enum body_framing h1_write_framing_of_request(const struct head *head, bool is_e
     return head->framing == BODY_LENGTH ? BODY_LENGTH : BODY_CHUNKED;
 }
 
-/* A rewrite may bring what a request line cannot carry: those bytes leave percent-encoded. */
-static void h1_write_target_part(struct out *out, struct str part)
-{
-    static const char digits[] = "0123456789ABCDEF";
-
-    for (size_t i = 0; i < part.len; i++) {
-        unsigned char c = (unsigned char)part.ptr[i];
-        char escape[3] = { '%', digits[c >> 4], digits[c & 15] };
-
-        if (c <= 0x20 || c >= 0x7f || c == '#') {
-            out_add(out, str_from(escape, sizeof(escape)));
-        } else {
-            out_add(out, str_from(part.ptr + i, 1));
-        }
-    }
-}
-
-static bool h1_write_is_plain_target(struct str part)
-{
-    for (size_t i = 0; i < part.len; i++) {
-        unsigned char c = (unsigned char)part.ptr[i];
-
-        if (c <= 0x20 || c >= 0x7f || c == '#') {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void h1_write_target(struct out *out, const struct head *head)
-{
-    struct str path = head->path.len > 0 ? head->path : STR("/");
-
-    if (h1_write_is_plain_target(path) && h1_write_is_plain_target(head->query)) {
-        out_add(out, path);
-        out_add(out, head->has_query ? STR("?") : STR(""));
-        out_add(out, head->query);
-        return;
-    }
-    h1_write_target_part(out, path);
-    out_add(out, head->has_query ? STR("?") : STR(""));
-    h1_write_target_part(out, head->query);
-}
-
 struct str h1_write_request(const struct head *head, enum body_framing framing, bool wants_close,
                             struct arena *arena)
 {
     const struct header *te = headers_find_id(&head->headers, HEADER_TE);
     bool has_te = te != NULL && str_equals(te->value, STR("trailers"));
-    struct out out =
-        out_new(arena, head->method_text.len + 3 * (head->path.len + head->query.len) +
-                           sizeof(" /? HTTP/1.1\r\nhost: \r\n") + head->authority.len +
-                           h1_write_fields_bytes(&head->headers) + LONGEST_FRAMING_BYTES);
+    struct out out = out_new(arena, head->method_text.len + target_written_bytes_max(head) +
+                                        sizeof("  HTTP/1.1\r\nhost: \r\n") + head->authority.len +
+                                        h1_write_fields_bytes(&head->headers) + head->upgrade.len +
+                                        LONGEST_FRAMING_BYTES);
 
     out_add(&out, head->method_text);
     out_add(&out, STR(" "));
-    h1_write_target(&out, head);
+    out.len += target_write(head, out.ptr + out.len);
     out_add(&out, STR(" HTTP/1.1\r\n"));
     /* Always there (RFC 9112 3.2); what could not be a Host is sent as an empty one. */
     h1_write_field(&out, STR("host"),
                    validate_authority(head->authority) ? head->authority : STR(""));
     h1_write_fields(&out, &head->headers);
     h1_write_framing(&out, head, framing);
-    if (has_te) {
-        /* RFC 9110 10.1.4: TE is for the next hop, so Connection names it. */
-        out_add(&out, STR("te: trailers\r\n"));
-        out_add(&out, wants_close ? STR("connection: te, close\r\n") : STR("connection: te\r\n"));
-    } else if (wants_close) {
-        out_add(&out, STR("connection: close\r\n"));
-    }
-    out_add(&out, STR("\r\n"));
+    h1_write_connection(&out, has_te, framing == BODY_TUNNEL ? head->upgrade : STR(""),
+                        wants_close);
     return out_view(&out);
 }
 
@@ -217,6 +173,9 @@ struct str h1_write_request(const struct head *head, enum body_framing framing, 
 enum body_framing h1_write_framing_of_response(const struct head *head, enum http_method method,
                                                bool is_end)
 {
+    if (head->status == 101 && head->framing == BODY_TUNNEL) {
+        return BODY_TUNNEL;
+    }
     if (head_response_has_no_body(method, head->status)) {
         return BODY_NONE;
     }
@@ -233,9 +192,9 @@ struct str h1_write_response(const struct head *head, enum http_method method,
     struct str reason = head->reason.len > 0 && validate_is_field_value(head->reason)
                             ? head->reason
                             : status_reason(head->status);
-    struct out out =
-        out_new(arena, sizeof("HTTP/1.1  \r\n") + MAX_DECIMAL_DIGITS + reason.len +
-                           h1_write_fields_bytes(&head->headers) + LONGEST_FRAMING_BYTES);
+    struct out out = out_new(arena, sizeof("HTTP/1.1  \r\n") + MAX_DECIMAL_DIGITS + reason.len +
+                                        h1_write_fields_bytes(&head->headers) + head->upgrade.len +
+                                        LONGEST_FRAMING_BYTES);
 
     out_add(&out, STR("HTTP/1.1 "));
     out_add_decimal(&out, head->status);
@@ -244,11 +203,8 @@ struct str h1_write_response(const struct head *head, enum http_method method,
     out_add(&out, STR("\r\n"));
     h1_write_fields(&out, &head->headers);
     if (framing == BODY_NONE) {
-        /* HEAD and 304 tell the length of what a GET would bring (RFC 9110 8.6). */
-        bool may_tell = head->status == 304 ||
-                        (method == METHOD_HEAD && head->status >= 200 && head->status != 204);
-
-        if (may_tell && (head->has_content_length || head->framing == BODY_LENGTH)) {
+        if (head_response_may_tell_length(method, head->status) &&
+            (head->has_content_length || head->framing == BODY_LENGTH)) {
             h1_write_content_length(&out, head->content_length);
         }
     } else if (framing == BODY_LENGTH && head->framing != BODY_LENGTH) {
@@ -256,10 +212,7 @@ struct str h1_write_response(const struct head *head, enum http_method method,
     } else {
         h1_write_framing(&out, head, framing);
     }
-    if (wants_close) {
-        out_add(&out, STR("connection: close\r\n"));
-    }
-    out_add(&out, STR("\r\n"));
+    h1_write_connection(&out, false, framing == BODY_TUNNEL ? head->upgrade : STR(""), wants_close);
     return out_view(&out);
 }
 
@@ -295,7 +248,7 @@ struct str h1_write_last_chunk(const struct headers *trailers, struct arena *are
 
     out_add(&out, STR("0\r\n"));
     for (size_t i = 0; i < trailers->count; i++) {
-        if (h1_write_can_send(&trailers->items[i]) &&
+        if (validate_may_send(&trailers->items[i]) &&
             validate_trailer(&trailers->items[i]) == TRAILER_KEEP) {
             h1_write_field(&out, trailers->items[i].name, trailers->items[i].value);
         }

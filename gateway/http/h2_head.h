@@ -4,6 +4,7 @@
 #ifndef GATEWAY_HTTP_H2_HEAD_H
 #define GATEWAY_HTTP_H2_HEAD_H
 
+#include "gateway/base/vec.h"
 #include "gateway/http/validate.h"
 
 enum h2_head_kind { H2_HEAD_REQUEST, H2_HEAD_RESPONSE, H2_HEAD_TRAILERS };
@@ -25,7 +26,7 @@ struct h2_head_reader {
     struct str protocol; /* RFC 8441 */
     struct str status;
     size_t cookie_bytes;    /* crumbs are joined with "; " (RFC 9113 8.2.3) */
-    struct refusal refusal; /* status 0: none yet. 431: too large, to be answered; else malformed */
+    struct refusal refusal; /* status 0: none yet */
 };
 
 /* `head` is initialised here, in the arena. For trailers only its headers are filled. */
@@ -37,9 +38,14 @@ bool h2_head_add(struct h2_head_reader *reader, struct str name, struct str valu
  * Host, content-length, te, framing (BODY_TUNNEL for an extended CONNECT, which becomes a GET with
  * head->upgrade; plain CONNECT is refused with 403, spec CN-31), target taken apart as h1_parse does.
  * Response: for a request of `request_method`; `was_upgrade`: a 2xx becomes 101 (see head.h).
- * Trailers: those that may go on (validate_trailer). False: refused. */
+ * Trailers: those that may go on (validate_trailer). False: refused, now or by an h2_head_add() before;
+ * a request's head is filled as far as it is known, for a log line. */
 bool h2_head_finish(struct h2_head_reader *reader, enum http_method request_method,
                     bool was_upgrade, bool is_end_stream);
+/* After a refusal. True: the message is malformed, a stream error PROTOCOL_ERROR (RFC 9113 8.1.1, spec
+ * LR-11). False: a good message that we do not serve; a request is answered with refusal.status (403,
+ * 404, 417, 431, 501, or 400 for want of a host). */
+bool h2_head_is_malformed(const struct h2_head_reader *reader);
 
 /* A field on its way out; views of the head or of `arena`. */
 struct h2_field {

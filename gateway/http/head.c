@@ -65,3 +65,8 @@ bool head_response_has_no_body(enum http_method request_method, unsigned status)
 {
     return request_method == METHOD_HEAD || status / 100 == 1 || status == 204 || status == 304;
 }
+
+bool head_response_may_tell_length(enum http_method request_method, unsigned status)
+{
+    return status == 304 || (request_method == METHOD_HEAD && status >= 200 && status != 204);
+}

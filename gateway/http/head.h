@@ -64,5 +64,7 @@ enum http_method http_method_from(struct str text);
 bool http_method_is_idempotent(enum http_method method);
 /* Responses to HEAD, 1xx, 204, 304 have none (RFC 9110 6.4.1). */
 bool head_response_has_no_body(enum http_method request_method, unsigned status);
+/* Of those, HEAD and 304 tell the length of what a GET would bring (RFC 9110 8.6). */
+bool head_response_may_tell_length(enum http_method request_method, unsigned status);
 
 #endif

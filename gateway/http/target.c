@@ -302,6 +302,43 @@ bool target_normalize_path(struct str path, enum path_normalization mode, struct
     return true;
 }
 
+/* --- Writing ---------------------------------------------------------------------------------- */
+
+size_t target_written_bytes_max(const struct head *head)
+{
+    return 3 * (head->path.len + head->query.len) + sizeof("/?");
+}
+
+static size_t target_write_part(struct str part, char *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t len = 0;
+
+    for (size_t i = 0; i < part.len; i++) {
+        unsigned char c = (unsigned char)part.ptr[i];
+
+        if (c <= 0x20 || c >= 0x7f || c == '#') {
+            out[len++] = '%';
+            out[len++] = digits[c >> 4];
+            out[len++] = digits[c & 15];
+        } else {
+            out[len++] = (char)c;
+        }
+    }
+    return len;
+}
+
+size_t target_write(const struct head *head, char *out)
+{
+    size_t len = target_write_part(head->path.len > 0 ? head->path : STR("/"), out);
+
+    if (head->has_query) {
+        out[len++] = '?';
+        len += target_write_part(head->query, out + len);
+    }
+    return len;
+}
+
 /* --- Query and authority ---------------------------------------------------------------------- */
 
 bool target_query_get(struct str query, struct str name, struct str *value)

@@ -33,6 +33,12 @@ bool target_parse(struct head *head);
 bool target_normalize_path(struct str path, enum path_normalization mode, struct arena *arena,
                            struct str *normal);
 
+/* Path and query of a request that leaves. A rewrite may bring what no target can carry (spaces,
+ * control and non-ASCII bytes, '#'): such bytes are percent-encoded. `out` has room for
+ * target_written_bytes_max(). Returns the length. */
+size_t target_write(const struct head *head, char *out);
+size_t target_written_bytes_max(const struct head *head);
+
 /* The first value of a query parameter, raw: not decoded, '+' kept; empty without '=' (spec HT-31).
  * False when there is none of that name. */
 bool target_query_get(struct str query, struct str name, struct str *value);
