@@ -41,6 +41,8 @@
 #define LIMIT_TLS_RECORD_BYTES (16u * 1024u)
 #define DEFAULT_HANDSHAKE_TIMEOUT_MS 15000u /* spec TL-18 */
 #define LIMIT_TICKET_LIFETIME_S 7200u
+/* Sessions towards upstreams kept for one TLS policy, one a server name: a few KiB each. */
+#define LIMIT_CLIENT_SESSIONS 64u
 
 /* --- HTTP messages (spec CN-35; defaults of options) ------------------------------------------ */
 #define DEFAULT_MAX_HEADER_BYTES (60u * 1024u)
@@ -72,6 +74,9 @@
 #define LIMIT_MAX_STREAMS 100000u
 /* What a client may send on one stream before the upstream has taken it. */
 #define DEFAULT_STREAM_WINDOW_BYTES (256u * 1024u)
+/* One frame fits at least; more than the largest would let one stream hold what a thousand may. */
+#define LIMIT_STREAM_WINDOW_MIN_BYTES (16u * 1024u)
+#define LIMIT_STREAM_WINDOW_MAX_BYTES (16u * 1024u * 1024u)
 /* Bodies that paused legs of one connection hold together; beyond that the connection's window is not
  * opened further. */
 #define LIMIT_H2_HELD_BYTES (4u * 1024u * 1024u)
@@ -117,6 +122,12 @@
 /* --- Upstreams -------------------------------------------------------------------------------- */
 #define LIMIT_POOL_IDLE_PER_ENDPOINT 256u
 #define LIMIT_POOL_IDLE_MS 60000u
+/* A connection that told a PROXY header is of no use to other clients (spec DR-80): it is kept only for
+ * the next request of a client that is at it. */
+#define LIMIT_POOL_CLIENT_IDLE_MS 5000u
+/* Streams an HTTP/2 upstream is taken to allow before its SETTINGS say (RFC 9113 6.5.2 recommends at
+ * least so many). */
+#define LIMIT_POOL_ASSUMED_STREAMS 100u
 #define LIMIT_PENDING_REQUESTS 1024u
 #define LIMIT_RETRY_STALE 2u
 /* A request body up to here is kept so a stale pooled connection can be replaced. */

@@ -117,12 +117,20 @@ static void control_workers_set_options(struct control_workers *workers,
         .body_timeout_ms = options->body_timeout_ms,
         .write_timeout_ms = options->write_timeout_ms,
         .idle_timeout_ms = options->idle_timeout_ms,
+        .max_streams = options->max_streams,
+        .stream_window_bytes = options->stream_window_bytes,
+        .drain_grace_ms = options->drain_time_ms / 2, /* the second phase begins then (HR-5) */
     };
     shared->handshake_timeout_ms = options->handshake_timeout_ms;
     shared->request_timeout_ms = options->request_timeout_ms;
     shared->connect_timeout_ms = options->connect_timeout_ms;
     shared->path_normalization = options->path_normalization;
     shared->trusted_hops = options->trusted_hops;
+    shared->misdirected = options->misdirected;
+    shared->accept_proxy = options->accept_proxy;
+    shared->proxy_ranges = options->proxy_ranges.items;
+    shared->proxy_range_count = options->proxy_ranges.count;
+    shared->tunnel_idle_timeout_ms = options->tunnel_idle_timeout_ms;
     shared->max_connections = (connections + workers->count - 1) / workers->count;
     shared->access_log = access_log;
     control_workers_set_identity(&shared->identity, options);

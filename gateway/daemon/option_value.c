@@ -205,3 +205,22 @@ bool option_value_port_map(struct arena *arena, struct str text, struct port_map
     }
     return true;
 }
+
+bool option_value_cidrs(struct arena *arena, struct str text, struct cidr_vec *ranges,
+                        struct err *err)
+{
+    struct str rest = text;
+    struct str part;
+
+    while (str_split_next(&rest, ',', &part)) {
+        struct cidr range;
+        part = str_trim(part);
+        if (!cidr_parse(part, &range)) {
+            err_set(err, ERR_USAGE, "\"%.*s\" is no range of addresses; write 10.0.0.0/8,...",
+                    STR_ARG(part));
+            return false;
+        }
+        vec_push_in_arena(arena, ranges, range);
+    }
+    return true;
+}

@@ -22,4 +22,8 @@ bool option_value_labels(struct arena *arena, struct str text, struct str_pair_v
 bool option_value_port_map(struct arena *arena, struct str text, struct port_map_vec *port_map,
                            struct err *err);
 
+/* "10.0.0.0/8,192.168.1.7"; appended. */
+bool option_value_cidrs(struct arena *arena, struct str text, struct cidr_vec *ranges,
+                        struct err *err);
+
 #endif

@@ -18,9 +18,12 @@ enum option_kind {
     OPTION_ENDPOINT,
     OPTION_LABELS,
     OPTION_PORT_MAP,
+    OPTION_CIDRS,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
     OPTION_PATH_NORMALIZATION,
+    OPTION_MISDIRECTED,
+    OPTION_ACCEPT_PROXY,
     OPTION_OUTPUT,
     OPTION_HELP,
     OPTION_VERSION,
@@ -70,13 +73,21 @@ static const struct option OPTIONS[] = {
     { "write-timeout", 0, OPTION_DURATION, AT(write_timeout_ms), FOR_RUN, 0, INT32_MAX },
     { "idle-timeout", 0, OPTION_DURATION, AT(idle_timeout_ms), FOR_RUN, 0, INT32_MAX },
     { "connect-timeout", 0, OPTION_DURATION, AT(connect_timeout_ms), FOR_RUN, 1, INT32_MAX },
+    { "tunnel-idle-timeout", 0, OPTION_DURATION, AT(tunnel_idle_timeout_ms), FOR_RUN, 0,
+      INT32_MAX },
     { "max-header-bytes", 0, OPTION_BYTES, AT(max_header_bytes), FOR_RUN, 1024,
       LIMIT_MAX_HEADER_BYTES },
     { "max-headers", 0, OPTION_COUNT, AT(max_headers), FOR_RUN, 1, LIMIT_MAX_HEADERS },
     { "max-connections", 0, OPTION_COUNT, AT(max_connections), FOR_RUN, 1, INT32_MAX },
+    { "max-streams", 0, OPTION_COUNT, AT(max_streams), FOR_RUN, 1, LIMIT_MAX_STREAMS },
+    { "stream-window", 0, OPTION_BYTES, AT(stream_window_bytes), FOR_RUN,
+      LIMIT_STREAM_WINDOW_MIN_BYTES, LIMIT_STREAM_WINDOW_MAX_BYTES },
     { "max-memory", 0, OPTION_MEMORY, AT(max_memory), FOR_RUN, 0, 0 },
     { "path-normalization", 0, OPTION_PATH_NORMALIZATION, AT(path_normalization), FOR_RUN, 0, 0 },
     { "trusted-hops", 0, OPTION_COUNT, AT(trusted_hops), FOR_RUN, 0, 100 },
+    { "misdirected", 0, OPTION_MISDIRECTED, AT(misdirected), FOR_RUN, 0, 0 },
+    { "proxy-protocol", 0, OPTION_ACCEPT_PROXY, AT(accept_proxy), FOR_RUN, 0, 0 },
+    { "proxy-protocol-from", 0, OPTION_CIDRS, AT(proxy_ranges), FOR_RUN, 0, 0 },
     { "server-header", 0, OPTION_TEXT, AT(server_header), FOR_RUN, 0, 0 },
     { "resolver", 0, OPTION_TEXT, AT(resolver), FOR_RUN, 0, 0 },
     { "ready-file", 0, OPTION_TEXT, AT(ready_file), FOR_RUN, 0, 0 },
@@ -116,10 +127,9 @@ static const char HELP_RUN[] =
     "      --port-map P=Q,...   bind Q where a Gateway says P; 0: the kernel picks\n"
     "      --bind ADDRESS       for servers without `bind`                  [0.0.0.0]\n"
     "      --workers N [CPUs of the cgroup]   --strict: any error ends the start\n"
-    "      --admin ADDR:PORT    admin pages, or `off`               [127.0.0.1:15000]\n"
-    "      --health ADDR:PORT   /healthz/ready, or `off`              [0.0.0.0:15021]\n"
-    "      --metrics ADDR:PORT  /stats/prometheus, or `off`           [0.0.0.0:15090]\n"
-    "      --access-log DEST    `-`, FILE or `off`                                [-]\n"
+    "      --admin ADDR:PORT    pages [127.0.0.1:15000]      (`off` closes any of these)\n"
+    "      --health ADDR:PORT [0.0.0.0:15021]    --metrics ADDR:PORT [0.0.0.0:15090]\n"
+    "      --access-log -|FILE|off [-]           --misdirected auto|421|404 [auto]\n"
     "      --access-log-format text|json|'%...%' [text]    --log-format text|json\n"
     "      --log-level debug|info|warn|error|off [info]    --ready-file FILE\n"
     "      --drain-time DUR [5s]              --handshake-timeout DUR [15s]\n"
@@ -128,8 +138,10 @@ static const char HELP_RUN[] =
     "      --idle-timeout DUR [1h]            --connect-timeout DUR [10s]\n"
     "      --max-header-bytes SIZE [60KiB]    --max-headers N [100]\n"
     "      --max-connections N [file limit]   --max-memory SIZE [90% of the cgroup's]\n"
+    "      --max-streams N [1024]             --stream-window SIZE [256KiB]\n"
+    "      --proxy-protocol off|optional|required [off]   --proxy-protocol-from CIDR,...\n"
     "      --path-normalization base|none|merge-slashes|decode-and-merge-slashes\n"
-    "      --trusted-hops N     proxies whose x-forwarded-* is believed           [0]\n"
+    "      --tunnel-idle-timeout DUR [1h]     --trusted-hops N of x-forwarded-* [0]\n"
     "      --resolver ADDR:PORT,... [resolv.conf]    --server-header TEXT\n";
 
 static const char HELP_VALIDATE[] =
@@ -204,6 +216,11 @@ static void options_set_defaults(struct options *options)
     options->max_header_bytes = DEFAULT_MAX_HEADER_BYTES;
     options->max_headers = DEFAULT_MAX_HEADERS;
     options->path_normalization = PATH_NORMALIZATION_BASE;
+    options->misdirected = MISDIRECTED_AUTO;
+    options->accept_proxy = ACCEPT_PROXY_OFF;
+    options->max_streams = DEFAULT_MAX_STREAMS;
+    options->stream_window_bytes = DEFAULT_STREAM_WINDOW_BYTES;
+    options->tunnel_idle_timeout_ms = DEFAULT_TUNNEL_IDLE_TIMEOUT_MS;
 }
 
 /* --- One value -------------------------------------------------------------------------------- */
@@ -242,9 +259,43 @@ static bool options_refuse_word(struct str text, const char *words, struct err *
     return false;
 }
 
+static bool options_set_misdirected(enum misdirected *field, struct str text, struct err *err)
+{
+    if (str_equals(text, STR("auto"))) {
+        *field = MISDIRECTED_AUTO;
+    } else if (str_equals(text, STR("421"))) {
+        *field = MISDIRECTED_421;
+    } else if (str_equals(text, STR("404"))) {
+        *field = MISDIRECTED_404;
+    } else {
+        return options_refuse_word(text, "auto, 421, 404", err);
+    }
+    return true;
+}
+
+static bool options_set_accept_proxy(enum accept_proxy *field, struct str text, struct err *err)
+{
+    if (str_equals(text, STR("off"))) {
+        *field = ACCEPT_PROXY_OFF;
+    } else if (str_equals(text, STR("optional"))) {
+        *field = ACCEPT_PROXY_OPTIONAL;
+    } else if (str_equals(text, STR("required"))) {
+        *field = ACCEPT_PROXY_REQUIRED;
+    } else {
+        return options_refuse_word(text, "off, optional, required", err);
+    }
+    return true;
+}
+
 static bool options_set_word(const struct option *option, void *field, struct str text,
                              struct err *err)
 {
+    if (option->kind == OPTION_MISDIRECTED) {
+        return options_set_misdirected(field, text, err);
+    }
+    if (option->kind == OPTION_ACCEPT_PROXY) {
+        return options_set_accept_proxy(field, text, err);
+    }
     if (option->kind == OPTION_LOG_LEVEL) {
         return log_parse_level(text, field) ||
                options_refuse_word(text, "debug, info, warn, error, off", err);
@@ -313,9 +364,13 @@ static bool options_set(struct options *options, const struct option *option, st
         return option_value_labels(options->arena, text, field, err);
     case OPTION_PORT_MAP:
         return option_value_port_map(options->arena, text, field, err);
+    case OPTION_CIDRS:
+        return option_value_cidrs(options->arena, text, field, err);
     case OPTION_LOG_LEVEL:
     case OPTION_LOG_FORMAT:
     case OPTION_PATH_NORMALIZATION:
+    case OPTION_MISDIRECTED:
+    case OPTION_ACCEPT_PROXY:
     case OPTION_OUTPUT:
         return options_set_word(option, field, text, err);
     case OPTION_HELP:
@@ -597,6 +652,28 @@ static bool options_read_environment(struct options *options, const struct optio
 
 /* --- The whole -------------------------------------------------------------------------------- */
 
+/* What only several options together say. */
+static bool options_check_whole(const struct options *options, struct err *err)
+{
+    if (options->config_paths.count == 0) {
+        err_set(err, ERR_USAGE, "no configuration: name files or directories with --config PATH");
+        return false;
+    }
+    bool is_proxy_on = options->accept_proxy != ACCEPT_PROXY_OFF;
+    if (is_proxy_on && options->proxy_ranges.count == 0) {
+        err_set(err, ERR_USAGE,
+                "--proxy-protocol: whose word on addresses is believed must be said with "
+                "--proxy-protocol-from CIDR,...");
+        return false;
+    }
+    if (!is_proxy_on && options->proxy_ranges.count != 0) {
+        err_set(err, ERR_USAGE,
+                "--proxy-protocol-from does nothing without --proxy-protocol optional or required");
+        return false;
+    }
+    return true;
+}
+
 bool options_parse(struct options *options, int argc, char **argv,
                    const char *(*environment)(const char *name), struct err *err)
 {
@@ -627,11 +704,7 @@ bool options_parse(struct options *options, int argc, char **argv,
     if (!options_read_environment(options, &words, environment, err)) {
         return false;
     }
-    if (options->config_paths.count == 0) {
-        err_set(err, ERR_USAGE, "no configuration: name files or directories with --config PATH");
-        return false;
-    }
-    return true;
+    return options_check_whole(options, err);
 }
 
 void options_cleanup(struct options *options)

@@ -8,6 +8,7 @@
 #include "gateway/http/target.h"
 #include "gateway/net/address.h"
 #include "gateway/observe/log.h"
+#include "gateway/proxy/worker.h"
 
 enum verb { VERB_RUN, VERB_VALIDATE, VERB_VERSION, VERB_HELP, VERB_COUNT };
 
@@ -18,6 +19,7 @@ struct options_endpoint {
 };
 
 VEC_STRUCT(port_map_vec, struct port_map_entry);
+VEC_STRUCT(cidr_vec, struct cidr);
 
 struct options {
     struct arena *arena; /* owns all texts */
@@ -55,6 +57,12 @@ struct options {
     uint64_t max_memory;      /* bytes; 0: no mark */
     enum path_normalization path_normalization;
     uint32_t trusted_hops;
+    enum misdirected misdirected;
+    enum accept_proxy accept_proxy;
+    struct cidr_vec proxy_ranges; /* not empty unless accept_proxy is off */
+    uint32_t max_streams;         /* of one HTTP/2 connection */
+    uint32_t stream_window_bytes;
+    uint32_t tunnel_idle_timeout_ms;
     struct str server_header; /* empty: the default of spec HD-30 */
     struct str resolver;      /* empty: resolv.conf */
     struct str ready_file;    /* empty: none */

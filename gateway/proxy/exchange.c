@@ -105,6 +105,9 @@ void exchange_finish(struct exchange *exchange)
     }
     exchange->is_finished = true;
     timer_cancel(&exchange->deadline);
+    if (exchange->is_tunnel) {
+        exchange_tunnel_end(exchange);
+    }
     exchange_drop_lease(exchange);
     exchange_log_finished(exchange);
     exchange_end_attempt(exchange);
@@ -171,6 +174,16 @@ void exchange_resume_request(struct exchange *exchange, unsigned reason)
 
 /* --- Answers of our own ----------------------------------------------------------------------- */
 
+void exchange_end_connection(struct exchange *exchange)
+{
+    struct conn *conn = exchange->client_leg->conn;
+
+    /* HTTP/2 resets the stream, and its neighbours go on. */
+    if (conn->version != HTTP_VERSION_2) {
+        conn->ops->drain(conn);
+    }
+}
+
 void exchange_announce_close(struct exchange *exchange)
 {
     struct conn *conn = exchange->client_leg->conn;
@@ -236,20 +249,37 @@ void exchange_reply_configured(struct exchange *exchange, struct local_reply *re
     exchange_send_reply(exchange, reply);
 }
 
+static bool exchange_is_of_upstream(enum outcome_id id)
+{
+    return id != OUTCOME_REQUEST_TIMEOUT && id != OUTCOME_TUNNEL_IDLE;
+}
+
+/* LR-23: how the client is told in RST_STREAM. */
+static enum leg_abort exchange_abort_of(const struct exchange *exchange, enum outcome_id id)
+{
+    if (id == OUTCOME_TUNNEL_IDLE) {
+        return LEG_ABORT_CANCEL;
+    }
+    if (exchange->is_tunnel) {
+        return LEG_ABORT_CONNECT;
+    }
+    return id == OUTCOME_UPSTREAM_PROTOCOL_ERROR ? LEG_ABORT_PROTOCOL : LEG_ABORT_BROKEN;
+}
+
 void exchange_cut_client(struct exchange *exchange, enum outcome_id id)
 {
     const struct outcome *outcome = outcome_get(id);
     struct leg *leg = exchange->client_leg;
 
     exchange->flags |= outcome->flags;
-    exchange->details = id == OUTCOME_REQUEST_TIMEOUT /* not the upstream's doing */
-                            ? str_from_cstr(outcome->details)
-                            : local_reply_reset_details(outcome, exchange->transport_failure, true,
-                                                        exchange->arena);
+    exchange->details =
+        exchange_is_of_upstream(id)
+            ? local_reply_reset_details(outcome, exchange->transport_failure, true, exchange->arena)
+            : str_from_cstr(outcome->details);
     if (exchange->response_flow != FLOW_DONE) {
         exchange_set_flow(exchange, &exchange->response_flow, FLOW_BROKEN);
     }
-    leg->ops->abort(leg, LEG_ABORT_BROKEN);
+    leg->ops->abort(leg, exchange_abort_of(exchange, id));
     exchange_finish(exchange);
 }
 
@@ -259,7 +289,8 @@ static void exchange_on_deadline(void *arg)
 {
     struct exchange *exchange = arg;
     /* While we hold the client back it is the upstream that is late. */
-    bool is_client_late = !exchange->is_request_received && exchange->request_pause == 0;
+    bool is_client_late =
+        !exchange->is_request_received && !exchange->is_upgrade && exchange->request_pause == 0;
     enum outcome_id id = is_client_late ? OUTCOME_REQUEST_TIMEOUT : OUTCOME_RESPONSE_TIMEOUT;
 
     if (exchange->response_flow != FLOW_HEAD) {
@@ -267,9 +298,7 @@ static void exchange_on_deadline(void *arg)
         return;
     }
     if (!exchange->is_request_received) {
-        struct conn *conn = exchange->client_leg->conn;
-
-        conn->ops->drain(conn); /* the rest is not waited for */
+        exchange_end_connection(exchange); /* the rest is not waited for */
     }
     exchange_reply(exchange, id);
 }
@@ -283,9 +312,16 @@ static void exchange_on_client_body(void *owner, struct leg *leg, const unsigned
 
     (void)leg;
     exchange->request_body_bytes += len;
-    if (!exchange->is_finished) {
-        exchange_send_body(exchange, bytes, len);
+    if (exchange->is_finished) {
+        return;
     }
+    if (exchange->counts_messages) {
+        grpc_messages_add(&exchange->request_messages, bytes, len);
+    }
+    if (exchange->is_tunnel) {
+        exchange_tunnel_touch(exchange);
+    }
+    exchange_send_body(exchange, bytes, len);
 }
 
 static void exchange_on_client_complete(void *owner, struct leg *leg,
@@ -297,6 +333,11 @@ static void exchange_on_client_complete(void *owner, struct leg *leg,
     exchange->is_request_received = true;
     exchange->request_received_us = now_mono_us();
     exchange->request_trailers = trailers;
+    if (exchange->is_upgrade) { /* its deadlines do not wait for this */
+        exchange_send_end(exchange);
+        exchange_tunnel_review(exchange);
+        return;
+    }
     timer_cancel(&exchange->deadline); /* that of the request: it is here */
     exchange_arm_deadline(exchange);
     exchange_send_end(exchange);
@@ -354,6 +395,25 @@ static struct str exchange_path_as_received(const struct head *request, struct a
     return arena_printf(arena, "%.*s?%.*s", STR_ARG(path), STR_ARG(query)); /* "http://a?x" */
 }
 
+/* A request to upgrade ends with its head; what follows is the tunnel's. */
+static void exchange_note_body(struct exchange *exchange, bool is_end)
+{
+    const struct head *request = exchange->request;
+    uint32_t timeout_ms = exchange->worker->options.request_timeout_ms;
+
+    exchange->has_request_body = !is_end;
+    exchange->is_request_received = is_end;
+    exchange->is_kept_whole = true;
+    exchange->is_upgrade = request->framing == BODY_TUNNEL;
+    exchange->is_grpc = local_reply_is_grpc_request(request);
+    exchange->is_grpc_web = grpc_messages_are_web(&request->headers);
+    exchange->counts_messages = grpc_messages_are_in(&request->headers);
+    exchange->request_received_us = is_end || exchange->is_upgrade ? exchange->start_us : 0;
+    if (!is_end && !exchange->is_upgrade && timeout_ms != 0) {
+        timer_arm(exchange->worker->loop, &exchange->deadline, timeout_ms);
+    }
+}
+
 void exchange_begin(struct client *client, struct leg *leg, struct head *head, bool is_end)
 {
     struct worker *worker = client->worker;
@@ -364,18 +424,12 @@ void exchange_begin(struct client *client, struct leg *leg, struct head *head, b
     exchange->client = client;
     exchange->client_leg = leg;
     exchange->request = head;
-    exchange->has_request_body = !is_end;
-    exchange->is_request_received = is_end;
-    exchange->is_kept_whole = true;
-    exchange->is_grpc = local_reply_is_grpc_request(head);
     exchange->start_us = now_mono_us();
     exchange->start_wall_us = now_wall_us();
-    exchange->request_received_us = is_end ? exchange->start_us : 0;
+    exchange->id = random_next(&worker->clusters.random);
+    exchange_note_body(exchange, is_end);
     exchange->original_path = exchange_path_as_received(head, exchange->arena);
     exchange->lease = lease_ref(worker->lease);
     metric_series_add(client->listener->request_series, 1);
-    if (!is_end && worker->options.request_timeout_ms != 0) {
-        timer_arm(worker->loop, &exchange->deadline, worker->options.request_timeout_ms);
-    }
     exchange_route(exchange);
 }

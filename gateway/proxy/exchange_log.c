@@ -116,6 +116,9 @@ void exchange_log_fill(const struct exchange *exchange, struct format_record *re
     record->bytes_received = exchange->request_body_bytes;
     record->bytes_sent = exchange->response_body_bytes;
     record->upstream_host = exchange->upstream_host;
+    record->upstream_tls_version = exchange->upstream_tls_version;
+    record->upstream_tls_cipher = exchange->upstream_tls_cipher;
+    record->stream_id = exchange->id;
     record->upstream_cluster = exchange->cluster_name;
     if (exchange->destination != NULL) {
         record->upstream_cluster = exchange->destination->cluster_name;
@@ -180,7 +183,13 @@ void exchange_log_finished(struct exchange *exchange)
         .duration_us = now_mono_us() - exchange->start_us,
         .request_bytes = exchange->client_leg->wire_received_bytes,
         .response_bytes = exchange->client_leg->wire_sent_bytes,
+        .request_messages = exchange->request_messages.count,
+        .response_messages = exchange->response_messages.count,
     };
+
+    if (exchange->is_grpc_web) {
+        metrics_add(worker->metrics, METRIC_GRPC_WEB_REQUESTS, 1);
+    }
 
     request_metrics_add(&worker->request_metrics, &sample);
     if (worker->options.access_log != NULL) {

@@ -46,6 +46,34 @@ static void exchange_complete_response(struct exchange *exchange)
     exchange_finish(exchange);
 }
 
+/* A final head, or the 101 of an upgrade. False: it will not go to the client. */
+static bool exchange_take_final_head(struct exchange *exchange, struct head *head, bool is_end)
+{
+    if (head->status == 101) {
+        if (!exchange->is_upgrade || is_end ||
+            !upgrade_accept_response(&exchange->upgrade, head, exchange->request,
+                                     exchange->arena)) {
+            exchange_refuse_answer(exchange, "websocket.bad_accept");
+            return false;
+        }
+        exchange_tunnel_begin(exchange);
+        return true;
+    }
+    if (exchange_retry_by_grpc_status(exchange, head, is_end)) {
+        return false;
+    }
+    exchange_drop_kept(exchange);
+    if (exchange->is_upgrade) {
+        exchange->is_request_received = true; /* refused: there is nothing more of it */
+    } else if (exchange->client_leg->conn->version == HTTP_VERSION_2 &&
+               !exchange->is_request_received) {
+        /* Both sides talk: a stream of gRPC may do so for days, and costs a stream only. */
+        timer_cancel(&exchange->deadline);
+    }
+    exchange->counts_messages = exchange->counts_messages && grpc_messages_are_in(&head->headers);
+    return true;
+}
+
 static void exchange_on_upstream_head(void *owner, struct leg *leg, struct head *head, bool is_end)
 {
     struct exchange *exchange = owner;
@@ -56,8 +84,11 @@ static void exchange_on_upstream_head(void *owner, struct leg *leg, struct head 
     if (exchange->is_finished) {
         return;
     }
-    if (head->status < 200) {
+    if (head->status < 200 && head->status != 101) {
         exchange_forward_interim(exchange, head);
+        return;
+    }
+    if (!exchange_take_final_head(exchange, head, is_end)) {
         return;
     }
     exchange->response = head;
@@ -70,7 +101,9 @@ static void exchange_on_upstream_head(void *owner, struct leg *leg, struct head 
         exchange->arena);
     exchange_apply_response_ops(exchange, head);
     response_rules_finish(head, exchange->worker->options.server_name, exchange->arena);
-    exchange_announce_close(exchange);
+    if (!exchange->is_tunnel || client_leg->conn->version == HTTP_VERSION_2) {
+        exchange_announce_close(exchange); /* on a 101 "close" would be nonsense */
+    }
     /* What may live for hours holds no snapshot. */
     exchange_drop_lease(exchange);
     exchange_set_flow(exchange, &exchange->response_flow, FLOW_BODY);
@@ -90,6 +123,12 @@ static void exchange_on_upstream_body(void *owner, struct leg *leg, const unsign
         return;
     }
     exchange->response_body_bytes += len;
+    if (exchange->counts_messages) {
+        grpc_messages_add(&exchange->response_messages, bytes, len);
+    }
+    if (exchange->is_tunnel) {
+        exchange_tunnel_touch(exchange);
+    }
     client_leg->ops->send_body(client_leg, bytes, len);
     if (!exchange->is_finished && !exchange->is_response_paused &&
         client_leg->ops->is_above_high(client_leg)) {
@@ -118,7 +157,13 @@ static void exchange_on_upstream_complete(void *owner, struct leg *leg,
     }
     exchange->response_trailers = trailers;
     client_leg->ops->send_end(client_leg, trailers);
-    if (!exchange->is_finished) {
+    if (exchange->is_finished) {
+        return;
+    }
+    if (exchange->is_tunnel) {
+        exchange_set_flow(exchange, &exchange->response_flow, FLOW_DONE);
+        exchange_tunnel_review(exchange);
+    } else {
         exchange_complete_response(exchange);
     }
 }

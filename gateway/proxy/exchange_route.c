@@ -4,41 +4,48 @@
 #include "gateway/proxy/exchange.h"
 
 #include "gateway/http/target.h"
+#include "gateway/observe/log.h"
+#include "gateway/proxy/misdirected.h"
 #include "gateway/proxy/redirect.h"
 #include "gateway/route/match.h"
 #include "gateway/route/split.h"
 
-/* SN-20 to SN-23. The table is that of the server the handshake chose; a host of another server of
- * this port is served where certificate and policy are the same, else gets 421, so nobody walks
- * around another server's demands. NULL: *refusal says how to answer. */
+/* One line and one count for each request whose host leads to another server (SN-22, SN-23). */
+static void exchange_route_tell_misdirected(const struct exchange *exchange,
+                                            const struct misdirected_choice *choice)
+{
+    const struct str answer = str_from_cstr(choice->answer);
+    struct worker *worker = exchange->worker;
+
+    metric_series_add(metrics_series(worker->metrics, METRIC_MISDIRECTED, &answer, 1), 1);
+    LOG_INFO("exchange", "\"%.*s\" on a connection for \"%.*s\": %s", STR_ARG(choice->host),
+             STR_ARG(exchange->client->server_name), choice->text);
+}
+
+/* NULL: *refusal says how to answer. */
 static const struct route_table *exchange_route_pick_table(struct exchange *exchange,
                                                            enum outcome_id *refusal)
 {
     struct client *client = exchange->client;
     const struct snapshot_listener *config = client->listener->config;
+    struct misdirected_choice choice;
 
     *refusal = OUTCOME_ROUTE_NOT_FOUND;
     if (config == NULL || config->is_tls != client->is_tls) {
         return NULL; /* the listener is gone or became another one since this connection came */
     }
     if (!config->is_tls) {
-        return config->routes;
+        return config->routes; /* NULL: it serves bytes now */
     }
-    const struct tls_server *own = client_find_server(client);
-    if (own == NULL) {
-        return NULL;
+    misdirected_choose(exchange->worker->options.misdirected, config, client_find_server(client),
+                       exchange->request->authority, &choice);
+    if (choice.answer != NULL) {
+        exchange_route_tell_misdirected(exchange, &choice);
     }
-    struct str host = target_authority_host(exchange->request->authority);
-    const struct tls_server *other = snapshot_find_tls_server(config, host);
-    if (other == NULL || other == own) {
-        return own->routes;
+    if (choice.routes == NULL && choice.is_refused_421) {
+        *refusal = OUTCOME_MISDIRECTED;
     }
-    if (own->context != NULL && other->context != NULL &&
-        tls_context_same(own->context, other->context)) {
-        return other->routes;
-    }
-    *refusal = OUTCOME_MISDIRECTED;
-    return NULL;
+    return choice.routes;
 }
 
 static void exchange_route_apply_entry_rules(struct exchange *exchange)
@@ -216,10 +223,8 @@ void exchange_route(struct exchange *exchange)
     }
     if (!target_normalize_path(request->path, exchange->worker->options.path_normalization,
                                exchange->arena, &path)) {
-        struct conn *conn = exchange->client_leg->conn;
-
         /* Like every malformed request: answered, and the connection ends with the answer. */
-        conn->ops->drain(conn);
+        exchange_end_connection(exchange);
         exchange_reply(exchange, OUTCOME_PATH_REFUSED);
         return;
     }

@@ -1,20 +1,16 @@
 /* exchange_upstream: attempts to have the request answered: an endpoint, a connection, the request
- * sent, and what is done when any of it fails. The head is made ready once; each attempt only
- * changes its count. */
+ * sent. The head is made ready once; each attempt only changes its count. */
 #include "gateway/proxy/exchange.h"
 
 #include "gateway/base/check.h"
 #include "gateway/base/now.h"
+#include "gateway/http/target.h"
 #include "gateway/proxy/exchange_log.h"
 #include "gateway/proxy/header_ops.h"
 #include "gateway/proxy/rewrite.h"
 
 #include <event2/buffer.h>
 #include <string.h>
-
-enum { EXCHANGE_BACKOFF_BASE_MS = 25, EXCHANGE_BACKOFF_MAX_MS = 250 }; /* HT-102 */
-
-static void exchange_attempt(struct exchange *exchange);
 
 /* --- The head that goes upstream -------------------------------------------------------------- */
 
@@ -78,7 +74,7 @@ static void exchange_prepare_request(struct exchange *exchange)
 
 /* --- Sending ---------------------------------------------------------------------------------- */
 
-static void exchange_drop_kept(struct exchange *exchange)
+void exchange_drop_kept(struct exchange *exchange)
 {
     if (exchange->kept != NULL) {
         (void)evbuffer_drain(exchange->kept, evbuffer_get_length(exchange->kept)); /* of its own */
@@ -96,14 +92,11 @@ static void exchange_keep_body(struct exchange *exchange, const unsigned char *b
     CHECK(exchange->kept != NULL && evbuffer_add(exchange->kept, bytes, len) == 0);
 }
 
-/* A pooled connection may turn out closed; only then is the body wanted again. */
 static bool exchange_may_need_body_again(const struct exchange *exchange)
 {
-    return exchange->is_kept_whole && exchange->is_leg_reused &&
-           exchange->response_flow == FLOW_HEAD &&
-           exchange->stale_retry_count < LIMIT_RETRY_STALE &&
-           http_method_is_idempotent(exchange->request->method) &&
-           exchange->request_body_bytes <= LIMIT_REPLAY_BODY_BYTES;
+    return exchange->is_kept_whole && exchange->response_flow == FLOW_HEAD &&
+           exchange->request_body_bytes <= LIMIT_REPLAY_BODY_BYTES &&
+           exchange_may_try_again(exchange);
 }
 
 static void exchange_check_upstream_room(struct exchange *exchange)
@@ -190,6 +183,10 @@ static void exchange_send_request(struct exchange *exchange)
     };
 
     request_rules_apply_on_departure(exchange->request, &departure, exchange->arena);
+    if (exchange->is_upgrade) {
+        upgrade_prepare_request(&exchange->upgrade, exchange->request, leg->conn->version,
+                                exchange->arena);
+    }
     exchange_set_flow(exchange, &exchange->request_flow, FLOW_BODY);
     metric_series_add(exchange->cluster->request_series, 1);
     exchange->endpoint->request_count++;
@@ -229,68 +226,71 @@ void exchange_end_attempt(struct exchange *exchange)
         leg->ops->release(leg); /* unfinished: its connection goes with it */
     }
     if (exchange->endpoint != NULL) {
-        exchange->endpoint->active_requests--;
-        endpoint_unref(exchange->endpoint);
+        endpoint_end_use(exchange->endpoint);
         exchange->endpoint = NULL;
+    }
+}
+
+/* For the log, apart from endpoint and connection, which may be gone when it is told. */
+static void exchange_note_connection(struct exchange *exchange, struct transport *transport)
+{
+    const struct tls_session_facts *tls;
+
+    if (transport == NULL || exchange->worker->options.access_log == NULL) {
+        return;
+    }
+    exchange->upstream_local = *transport_local(transport);
+    tls = transport_tls_facts(transport);
+    if (tls != NULL) {
+        exchange->upstream_tls_version =
+            arena_copy_str(exchange->arena, str_from_cstr(tls->version));
+        exchange->upstream_tls_cipher = arena_copy_str(exchange->arena, str_from_cstr(tls->cipher));
     }
 }
 
 static void exchange_on_leg(void *owner, struct leg *leg, bool is_reused)
 {
     struct exchange *exchange = owner;
-    struct transport *transport = leg->conn->transport;
 
     exchange->upstream_leg = leg;
     exchange->is_leg_reused = is_reused;
-    /* Kept apart from the endpoint and the connection, which may be gone when it is told. */
-    if (transport != NULL && exchange->worker->options.access_log != NULL) {
-        exchange->upstream_local = *transport_local(transport);
-    }
+    exchange_note_connection(exchange, leg->conn->transport);
     exchange_send_request(exchange);
 }
 
-static void exchange_on_backoff_over(void *arg)
+/* Which connections of the endpoint can carry the request. False: none can. */
+static bool exchange_fill_pool_request(struct exchange *exchange)
 {
-    exchange_attempt(arg);
-}
+    struct pool_request *wanted = &exchange->pool_request;
+    const struct cluster *cluster = exchange->cluster;
+    const struct head *request = exchange->request;
+    struct client *client = exchange->client;
 
-/* HT-102: evenly from [0, base * (2^n - 1)], capped. */
-static uint32_t exchange_backoff_ms(struct exchange *exchange)
-{
-    uint64_t span =
-        (uint64_t)EXCHANGE_BACKOFF_BASE_MS * ((UINT64_C(1) << (exchange->attempt - 1)) - 1);
-
-    if (span > EXCHANGE_BACKOFF_MAX_MS) {
-        span = EXCHANGE_BACKOFF_MAX_MS;
+    wanted->handler = &exchange_upstream_handler;
+    wanted->owner = exchange;
+    wanted->on_leg = exchange_on_leg;
+    wanted->on_connect_failure = exchange_on_connect_failure;
+    wanted->needs_tunnel = exchange->is_upgrade;
+    wanted->key = (struct pool_key){
+        .version = cluster_http_version(cluster, request->version),
+    };
+    if (cluster->tls != NULL) { /* copied: an update of the cluster may come while it waits */
+        wanted->key.server_name =
+            arena_copy_str(exchange->arena,
+                           cluster_server_name(cluster, target_authority_host(request->authority)));
     }
-    return (uint32_t)random_below(&exchange->worker->clusters.random, span + 1);
-}
-
-/* Nothing was sent, so anything may be tried again (HT-95: connect-failure, two more tries, another
- * host where there is one). */
-static void exchange_on_connect_failure(void *owner, int error_number,
-                                        struct str tls_failure)
-{
-    struct exchange *exchange = owner;
-    enum outcome_id id = outcome_of_connect_error(error_number);
-
-    (void)tls_failure;
-    exchange->transport_failure =
-        id == OUTCOME_CONNECT_TIMEOUT
-            ? str_from(NULL, 0)
-            : arena_printf(exchange->arena, "delayed connect error: %d", error_number);
-    exchange_end_attempt(exchange);
-    if (exchange->attempt > EXCHANGE_CONNECT_RETRIES) {
-        exchange->flags |= FLAG_BIT(URX); /* LR-22 */
-        exchange_reply(exchange, id);
-        return;
+    if (cluster->proxy_protocol != PROXY_PROTOCOL_NONE) { /* DR-80 */
+        wanted->key.client_id = client->id;
+        wanted->key.client = transport_peer(client->transport);
+        wanted->key.client_local = transport_local(client->transport);
     }
-    exchange->attempt++;
-    timer_init(&exchange->backoff, exchange_on_backoff_over, exchange);
-    timer_arm(exchange->worker->loop, &exchange->backoff, exchange_backoff_ms(exchange));
+    /* Towards HTTP/2 the key's answer is ours to give. */
+    return !exchange->is_upgrade || wanted->key.version != HTTP_VERSION_2 ||
+           request->version == HTTP_VERSION_2 || exchange->upgrade.key.len > 0 ||
+           upgrade_has_good_key(request);
 }
 
-static void exchange_attempt(struct exchange *exchange)
+void exchange_attempt(struct exchange *exchange)
 {
     struct endpoint *endpoint =
         cluster_pick_endpoint(exchange->cluster, exchange->tried, exchange->tried_count);
@@ -301,17 +301,18 @@ static void exchange_attempt(struct exchange *exchange)
         exchange_reply(exchange, OUTCOME_NO_HEALTHY_UPSTREAM);
         return;
     }
-    exchange->endpoint = endpoint_ref(endpoint);
-    endpoint->active_requests++;
+    if (!exchange_fill_pool_request(exchange)) {
+        exchange_reply(exchange, OUTCOME_UPGRADE_REFUSED);
+        return;
+    }
+    exchange->transport_failure = str_from(NULL, 0); /* that of an earlier one */
+    exchange->endpoint = endpoint;
+    endpoint_begin_use(endpoint);
     if (exchange->tried_count < sizeof(exchange->tried) / sizeof(exchange->tried[0])) {
         exchange->tried[exchange->tried_count++] = endpoint;
     }
     /* A copy: the endpoint may be gone when it is told. */
     exchange->upstream_host = arena_copy_str(exchange->arena, endpoint->text);
-    exchange->pool_request.handler = &exchange_upstream_handler;
-    exchange->pool_request.owner = exchange;
-    exchange->pool_request.on_leg = exchange_on_leg;
-    exchange->pool_request.on_connect_failure = exchange_on_connect_failure;
     switch (pool_request_leg(endpoint, &exchange->pool_request, &leg, &is_reused)) {
     case POOL_LEG:
         exchange_on_leg(exchange, leg, is_reused);
@@ -333,7 +334,7 @@ void exchange_start_upstream(struct exchange *exchange)
 {
     exchange_prepare_request(exchange);
     exchange->attempt = 1;
-    if (exchange->is_request_received) {
+    if (exchange->is_request_received || exchange->is_upgrade) {
         exchange_arm_deadline(exchange);
     }
     if (cluster_is_resolved(exchange->cluster)) {
@@ -350,39 +351,4 @@ void exchange_arm_deadline(struct exchange *exchange)
     if (exchange->timeout_ms != 0 && !exchange->is_finished) {
         timer_arm(exchange->worker->loop, &exchange->deadline, exchange->timeout_ms);
     }
-}
-
-/* --- Failure of a connection that had the request --------------------------------------------- */
-
-/* RFC 9110 9.2.2, RFC 9112 9.3.1: a connection out of the pool was closed by the upstream while it
- * lay idle; not a byte came back, so the request was not answered. It is sent again where that can
- * do no harm. */
-static bool exchange_is_stale_connection(const struct exchange *exchange, enum leg_end end)
-{
-    return exchange->is_leg_reused && exchange->upstream_leg->wire_received_bytes == 0 &&
-           (end == LEG_END_PEER_CLOSED || end == LEG_END_TRANSPORT) &&
-           exchange->stale_retry_count < LIMIT_RETRY_STALE &&
-           http_method_is_idempotent(exchange->request->method) &&
-           (exchange->is_kept_whole || !exchange->has_request_body);
-}
-
-void exchange_on_upstream_failure(struct exchange *exchange, enum leg_end end)
-{
-    enum outcome_id id = outcome_of_upstream_end(end);
-
-    if (exchange_is_stale_connection(exchange, end)) {
-        exchange->stale_retry_count++;
-        metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_STALE_RETRIES, 1);
-        exchange_end_attempt(exchange);
-        exchange_set_flow(exchange, &exchange->request_flow, FLOW_HEAD);
-        exchange->tried_count = 0;
-        exchange_attempt(exchange);
-        return;
-    }
-    if (id == OUTCOME_UPSTREAM_PROTOCOL_ERROR) {
-        const char *detail = exchange->upstream_leg->end_detail;
-        exchange_log_protocol_error(exchange->worker, STR("upstream"),
-                                    detail != NULL ? detail : "http1.codec_error");
-    }
-    exchange_reply(exchange, id);
 }

@@ -6,7 +6,10 @@
 
 #include <stdio.h>
 
-enum { REQUEST_METRICS_LABELS = 25 };
+enum {
+    REQUEST_METRICS_LABELS = 25,
+    REQUEST_METRICS_CODE = 21, /* response_code; grpc_response_status follows */
+};
 
 static struct str request_metrics_or(struct str value, struct str otherwise)
 {
@@ -70,6 +73,25 @@ static void request_metrics_fill(const struct request_metrics *metrics,
     memcpy(labels, row, sizeof(row));
 }
 
+/* ISTIO_TCP_LABELS: the same without response_code and grpc_response_status. */
+static void request_metrics_learn_messages(struct request_metrics *metrics,
+                                           struct request_metrics_entry *entry,
+                                           const struct request_metrics_sample *sample)
+{
+    struct str labels[REQUEST_METRICS_LABELS];
+    struct text flags = { 0 };
+
+    format_response_flags(sample->flags, &flags);
+    request_metrics_fill(metrics, sample, STR(""), STR(""), text_view(&flags), labels);
+    memmove(&labels[REQUEST_METRICS_CODE], &labels[REQUEST_METRICS_CODE + 2],
+            (REQUEST_METRICS_LABELS - REQUEST_METRICS_CODE - 2) * sizeof(labels[0]));
+    entry->request_messages =
+        metrics_series(metrics->shard, METRIC_REQUEST_MESSAGES, labels, REQUEST_METRICS_LABELS - 2);
+    entry->response_messages = metrics_series(metrics->shard, METRIC_RESPONSE_MESSAGES, labels,
+                                              REQUEST_METRICS_LABELS - 2);
+    text_cleanup(&flags);
+}
+
 static void request_metrics_learn(struct request_metrics *metrics,
                                   struct request_metrics_entry *entry,
                                   const struct request_metrics_sample *sample)
@@ -127,11 +149,19 @@ void request_metrics_add(struct request_metrics *metrics,
     struct request_metrics_entry *entry = &metrics->entries[request_metrics_place(&key)];
 
     if (entry->requests == NULL || !request_metrics_key_equals(&entry->key, &key)) {
-        entry->key = key;
+        *entry = (struct request_metrics_entry){ .key = key };
         request_metrics_learn(metrics, entry, sample);
     }
     metric_series_add(entry->requests, 1);
     metric_series_observe(entry->duration, (double)sample->duration_us / 1000.0);
     metric_series_observe(entry->request_bytes, (double)sample->request_bytes);
     metric_series_observe(entry->response_bytes, (double)sample->response_bytes);
+    if (sample->request_messages == 0 && sample->response_messages == 0) {
+        return;
+    }
+    if (entry->request_messages == NULL) {
+        request_metrics_learn_messages(metrics, entry, sample);
+    }
+    metric_series_add(entry->request_messages, sample->request_messages);
+    metric_series_add(entry->response_messages, sample->response_messages);
 }

@@ -24,6 +24,9 @@ struct request_metrics_entry {
     struct metric_series *duration;
     struct metric_series *request_bytes;
     struct metric_series *response_bytes;
+    /* NULL: no request of this kind had messages yet. */
+    struct metric_series *request_messages;
+    struct metric_series *response_messages;
 };
 
 /* A place for each of the usual combinations; one that is taken is given to the newcomer. */
@@ -44,6 +47,8 @@ struct request_metrics_sample {
     uint64_t duration_us;
     uint64_t request_bytes;
     uint64_t response_bytes;
+    uint64_t request_messages; /* of gRPC */
+    uint64_t response_messages;
 };
 void request_metrics_add(struct request_metrics *metrics,
                          const struct request_metrics_sample *sample);
