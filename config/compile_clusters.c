@@ -1,6 +1,7 @@
 /* compile_clusters: destinations to clusters (5.3, sections 7 and 8). A destination that cannot be
  * reached has no cluster: its requests are answered 503 NC, and a finding says why. */
 #include "config/compiler.h"
+#include "config/port_protocol.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,11 @@
 struct cluster_slot {
     struct str name;
     const struct cluster_config *cluster;
+    const struct registry_port *port; /* NULL: not of a service */
+    /* Said already, of all the places that name it. */
+    bool is_tls_port_told;
+    bool is_tls_twice_told;
+    bool is_grpc_port_told;
 };
 
 /* A destination on its way to a cluster. */
@@ -212,56 +218,106 @@ static bool read_balance(const struct load_balancer *balancer, enum cluster_bala
     return true;
 }
 
-static const char *client_tls_mode_name(enum client_tls_mode mode)
+/* 1 ms at least when it is set to more than nothing; below CLUSTER_IDLE_UNSET. */
+static uint32_t ms_of(const struct optional_duration *duration)
 {
-    switch (mode) {
-    case CLIENT_TLS_SIMPLE:
-        return "SIMPLE";
-    case CLIENT_TLS_MUTUAL:
-        return "MUTUAL";
-    case CLIENT_TLS_ISTIO_MUTUAL:
-        return "ISTIO_MUTUAL";
-    case CLIENT_TLS_DISABLE:
-        break;
+    if (duration->ms <= 0) {
+        return duration->rest_ns != 0 ? 1 : 0;
     }
-    return "DISABLE";
+    return duration->ms < UINT32_MAX ? (uint32_t)duration->ms : UINT32_MAX - 1;
 }
 
-/* False: plaintext where TLS was asked for would be wrong, so nothing is sent. */
+/* TT-26, 7.5: the idle timeout of TCP is that of HTTP too where HTTP says nothing. */
+static void apply_tcp_settings(const struct tcp_settings *tcp, struct cluster_config *cluster)
+{
+    if (tcp == NULL) {
+        return;
+    }
+    if (tcp->connect_timeout.is_set) {
+        cluster->connect_timeout_ms = ms_of(&tcp->connect_timeout);
+    }
+    if (tcp->idle_timeout.is_set) {
+        cluster->tcp_idle_timeout_ms = ms_of(&tcp->idle_timeout);
+        cluster->idle_timeout_ms = cluster->tcp_idle_timeout_ms;
+    }
+    if (tcp->max_connection_duration.is_set) {
+        cluster->max_connection_duration_ms = ms_of(&tcp->max_connection_duration);
+    }
+}
+
+/* DR-40: 0 is the default of each number. */
+static void apply_http_settings(const struct http_settings *http, struct cluster_config *cluster)
+{
+    if (http == NULL) {
+        return;
+    }
+    if (http->idle_timeout.is_set) {
+        cluster->idle_timeout_ms = ms_of(&http->idle_timeout);
+    }
+    if (http->max_requests_per_connection > 0) {
+        cluster->max_requests_per_connection = (uint32_t)http->max_requests_per_connection;
+    }
+    if (http->max_concurrent_streams > 0) {
+        cluster->max_concurrent_streams = (uint32_t)http->max_concurrent_streams;
+    }
+    if (http->http2_keepalive != NULL) {
+        cluster->ping_interval_ms = ms_of(&http->http2_keepalive->interval);
+        cluster->ping_timeout_ms = ms_of(&http->http2_keepalive->timeout);
+    }
+}
+
+/* DR-50: what the port says, unless the DestinationRule knows better. */
+static enum cluster_protocol protocol_of(enum port_protocol protocol,
+                                         const struct http_settings *http)
+{
+    if (http != NULL && http->use_client_protocol) {
+        return CLUSTER_CLIENT_PROTOCOL;
+    }
+    if (http != NULL && http->h2_upgrade_policy == H2_UPGRADE_UPGRADE) {
+        return CLUSTER_HTTP2;
+    }
+    return protocol == PROTOCOL_HTTP2 || protocol == PROTOCOL_GRPC || protocol == PROTOCOL_GRPC_WEB
+               ? CLUSTER_HTTP2
+               : CLUSTER_HTTP1;
+}
+
+static enum proxy_protocol_version proxy_version_of(const struct traffic_policy *policy)
+{
+    if (policy == NULL) {
+        return PROXY_PROTOCOL_NONE;
+    }
+    return policy->proxy_protocol_version == 0 ? PROXY_PROTOCOL_V1 : PROXY_PROTOCOL_V2;
+}
+
+/* False: what was asked for cannot be done, and less would be wrong, so nothing is sent. */
 static bool apply_policy(const struct resolution *resolution, const struct merged_rule *rule,
-                         const struct merged_subset *subset, struct cluster_config *cluster)
+                         const struct merged_subset *subset, enum port_protocol protocol,
+                         struct cluster_config *cluster)
 {
     struct compiler *compiler = resolution->compiler;
     struct effective_policy policy = destination_rules_policy(rule, subset, resolution->port);
-    struct finding_at at = { .object = policy.owner };
+    const struct connection_pool *pool = policy.connection_pool;
 
     cluster->connect_timeout_ms = compiler->options->connect_timeout_ms;
-    if (policy.tls != NULL && policy.tls->mode != CLIENT_TLS_DISABLE) {
-        at.place = policy.tls->place;
-        at.field = "spec.trafficPolicy.tls";
-        compiler_say(compiler, FINDING_DESTINATION_TLS_NOT_HONOURED, &at,
-                     "TLS to destinations (mode %s) is not honoured yet; %.*s port %u gets no "
-                     "requests rather than plaintext",
-                     client_tls_mode_name(policy.tls->mode), STR_ARG(resolution->host),
-                     resolution->port);
-        return false;
+    cluster->tcp_idle_timeout_ms = CLUSTER_IDLE_UNSET;
+    if (pool != NULL) {
+        apply_tcp_settings(pool->tcp, cluster);
+        apply_http_settings(pool->http, cluster);
     }
-    if (policy.connection_pool != NULL && policy.connection_pool->tcp != NULL &&
-        policy.connection_pool->tcp->connect_timeout.is_set) {
-        int64_t ms = policy.connection_pool->tcp->connect_timeout.ms;
-
-        cluster->connect_timeout_ms = ms > 0 && ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
-    }
+    cluster->protocol = protocol_of(protocol, pool != NULL ? pool->http : NULL);
+    cluster->proxy_protocol = proxy_version_of(policy.proxy_policy);
     if (!read_balance(policy.load_balancer, &cluster->balance)) {
-        at.place = policy.load_balancer->place;
-        at.field = "spec.trafficPolicy.loadBalancer.simple";
+        struct finding_at at = { .object = policy.owner,
+                                 .place = policy.load_balancer->place,
+                                 .field = "spec.trafficPolicy.loadBalancer.simple" };
+
         compiler_say(compiler, FINDING_POLICY_LOAD_BALANCER, &at,
                      "PASSTHROUGH cannot be used by a gateway: it has no original destination; "
                      "%.*s port %u gets no requests",
                      STR_ARG(resolution->host), resolution->port);
         return false;
     }
-    return true;
+    return compile_client_tls(compiler, &policy, resolution->service, cluster);
 }
 
 /* --- The cluster ------------------------------------------------------------------------------ */
@@ -276,6 +332,11 @@ static uint64_t mix_str(uint64_t hash, struct str text)
     return mix(mix(hash, str_hash(text)), text.len);
 }
 
+static uint64_t fingerprint_of_tls(const struct tls_client_context *context)
+{
+    return context != NULL ? 1 : 0;
+}
+
 static uint64_t fingerprint_of(const struct cluster_config *cluster)
 {
     uint64_t hash = mix_str(UINT64_C(0xcbf29ce484222325), cluster->name);
@@ -287,6 +348,18 @@ static uint64_t fingerprint_of(const struct cluster_config *cluster)
     hash = mix(hash, cluster->kind);
     hash = mix(hash, cluster->balance);
     hash = mix(hash, cluster->connect_timeout_ms);
+    hash = mix(hash, cluster->protocol);
+    hash = mix(hash, cluster->proxy_protocol);
+    hash = mix(hash, fingerprint_of_tls(cluster->tls));
+    hash = mix(hash, fingerprint_of_tls(cluster->tls_h2));
+    hash = mix_str(hash, cluster->sni);
+    hash = mix(hash, cluster->idle_timeout_ms);
+    hash = mix(hash, cluster->tcp_idle_timeout_ms);
+    hash = mix(hash, cluster->max_connection_duration_ms);
+    hash = mix(hash, cluster->max_requests_per_connection);
+    hash = mix(hash, cluster->max_concurrent_streams);
+    hash = mix(hash, cluster->ping_interval_ms);
+    hash = mix(hash, cluster->ping_timeout_ms);
     for (size_t i = 0; i < cluster->endpoint_count; i++) {
         const struct endpoint_config *endpoint = &cluster->endpoints[i];
         char text[ADDRESS_TEXT_BYTES];
@@ -302,34 +375,61 @@ static uint64_t fingerprint_of(const struct cluster_config *cluster)
     return hash;
 }
 
-static void say_about_protocol(const struct resolution *resolution,
-                               const struct registry_port *port)
+static bool is_named_like_grpc(const struct registry_port *port)
 {
-    switch (port->protocol) {
-    case PROTOCOL_HTTP2:
-    case PROTOCOL_GRPC:
-    case PROTOCOL_GRPC_WEB:
-        FAIL(resolution, FINDING_HTTP2_NOT_HONOURED, "host",
-             "port %u of %.*s speaks HTTP/2, which is not spoken to destinations yet; requests "
-             "are sent as HTTP/1.1",
-             port->number, STR_ARG(resolution->host));
-        break;
-    case PROTOCOL_HTTPS:
-    case PROTOCOL_TLS:
+    for (size_t i = 0; i + 4 <= port->name.len; i++) {
+        if (str_equals_nocase(str_slice(port->name, i, 4), STR("grpc"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* DR-51, P: the client's HTTP/2 would be sent on as HTTP/1.1, which no gRPC server takes. */
+static void say_about_grpc(const struct resolution *resolution, struct cluster_slot *slot)
+{
+    if (slot->cluster->protocol != CLUSTER_HTTP1 || slot->is_grpc_port_told ||
+        (resolution->site->use != DESTINATION_GRPC && !is_named_like_grpc(slot->port))) {
+        return;
+    }
+    slot->is_grpc_port_told = true;
+    FAIL(resolution, FINDING_DESTINATION_GRPC_PORT, "host",
+         "port %u of %.*s is not declared as HTTP/2, so requests are sent as HTTP/1.1: gRPC fails "
+         "there (spec DR-51)",
+         slot->port->number, STR_ARG(resolution->host));
+}
+
+/* DR-60. Once for each destination, however many routes lead there. */
+static void say_about_tls(const struct resolution *resolution, struct cluster_slot *slot)
+{
+    if (resolution->site->use == DESTINATION_TLS_BYTES) {
+        if (slot->cluster->tls != NULL && !slot->is_tls_twice_told) {
+            slot->is_tls_twice_told = true;
+            FAIL(resolution, FINDING_DESTINATION_TLS_TWICE, "host",
+                 "passed-through connections are TLS already, and a DestinationRule has them "
+                 "wrapped in TLS again on the way to port %u of %.*s",
+                 resolution->port, STR_ARG(resolution->host));
+        }
+        return;
+    }
+    if (slot->cluster->tls == NULL && port_protocol_is_tls(slot->port->protocol) &&
+        !slot->is_tls_port_told) {
+        slot->is_tls_port_told = true;
         FAIL(resolution, FINDING_DESTINATION_TLS_PORT, "host",
              "port %u of %.*s is for TLS, and no DestinationRule asks for it: plaintext is sent "
              "(spec DR-60)",
-             port->number, STR_ARG(resolution->host));
-        break;
-    case PROTOCOL_UNSUPPORTED:
-    case PROTOCOL_HTTP:
-    case PROTOCOL_TCP:
-    case PROTOCOL_MONGO:
-    case PROTOCOL_REDIS:
-    case PROTOCOL_MYSQL:
-    case PROTOCOL_UDP:
-    case PROTOCOL_HTTP_PROXY:
-        break;
+             slot->port->number, STR_ARG(resolution->host));
+    }
+}
+
+static void say_about_use(const struct resolution *resolution, struct cluster_slot *slot)
+{
+    if (slot->cluster == NULL || slot->port == NULL) {
+        return;
+    }
+    say_about_tls(resolution, slot);
+    if (resolution->site->use == DESTINATION_HTTP || resolution->site->use == DESTINATION_GRPC) {
+        say_about_grpc(resolution, slot);
     }
 }
 
@@ -359,6 +459,7 @@ static const struct cluster_config *keep_cluster(struct compiler *compiler,
     cluster->service_host = compiler_keep(compiler, cluster->service_host);
     cluster->service_name = compiler_keep(compiler, cluster->service_name);
     cluster->service_namespace = compiler_keep(compiler, cluster->service_namespace);
+    cluster->sni = compiler_keep(compiler, cluster->sni);
     cluster->fingerprint = fingerprint_of(cluster);
     *kept = *cluster;
     return kept;
@@ -368,6 +469,7 @@ static const struct cluster_config *make_external(const struct resolution *resol
                                                   struct str name)
 {
     const struct registry_service *alias = resolution->alias;
+    const struct registry_port *port = service_registry_port(alias, resolution->port);
     const struct merged_rule *rule = destination_rules_find(
         resolution->compiler->rules, resolution->host, alias->meta->namespace);
     struct cluster_config cluster = {
@@ -383,7 +485,8 @@ static const struct cluster_config *make_external(const struct resolution *resol
              "%.*s is an external name, which has no subsets", STR_ARG(resolution->host));
         return NULL;
     }
-    if (!apply_policy(resolution, rule, NULL, &cluster)) {
+    if (!apply_policy(resolution, rule, NULL, port != NULL ? port->protocol : PROTOCOL_UNSUPPORTED,
+                      &cluster)) {
         return NULL;
     }
     FAIL(resolution, FINDING_EXTERNAL_NAME_RESOLVED, "host",
@@ -427,14 +530,14 @@ static const struct cluster_config *make_cluster(const struct resolution *resolu
             return NULL;
         }
     }
-    if (!apply_policy(resolution, rule, subset, &cluster)) {
+    if (!apply_policy(resolution, rule, subset, port->protocol, &cluster)) {
         return NULL;
     }
-    say_about_protocol(resolution, port);
     fill_endpoints(compiler, service, port, subset, &cluster);
     say_about_endpoints(resolution, subset, &cluster);
     /* DR-13: a DNS cluster without a name to resolve does not exist. */
     if (cluster.endpoint_count == 0 && cluster.kind != CLUSTER_STATIC) {
+        compile_client_tls_cleanup(&cluster);
         return NULL;
     }
     return keep_cluster(compiler, &cluster);
@@ -479,7 +582,11 @@ const struct cluster_config *compile_clusters_get(struct compiler *compiler,
             (void)map_set(&compiler->clusters, slot->name, slot); /* was absent */
         }
         slot->cluster = make_any(&resolution, is_hidden, slot->name);
+        slot->port = resolution.service != NULL
+                         ? service_registry_port(resolution.service, resolution.port)
+                         : NULL;
     }
+    say_about_use(&resolution, slot);
     *name = slot->name;
     return slot->cluster;
 }

@@ -93,13 +93,11 @@ static int compare_overlaps(const void *a, const void *b)
     return str_compare(left->host, right->host);
 }
 
-/* SN-50: all pairs of a server's and a VirtualService's host that overlap, in the order of SN-70, each
- * once. */
-static void find_overlaps(struct host_builder *builder, const struct gateway_services *services,
-                          const struct server *server, const bool *is_dropped,
-                          struct host_overlaps *out)
+void compile_hosts_find_overlaps(const struct compiler *compiler,
+                                 const struct gateway_services *services,
+                                 const struct server *server, const bool *is_dropped,
+                                 struct host_overlaps *out)
 {
-    const struct compiler *compiler = builder->compiler;
     size_t kept = 0;
 
     for (size_t i = 0; i < server->hosts.count; i++) {
@@ -155,13 +153,14 @@ void compile_hosts_add_server(struct host_builder *builder, const struct gateway
         .namespace = gateway->meta.namespace,
         .port = server->port.number,
         .has_tls = server->tls != NULL,
+        .is_grpc = server->port.protocol == PROTOCOL_GRPC,
     };
     const struct gateway_services *services = map_get(&compiler->gateways, scope.gateway);
     bool redirects = server->tls != NULL && server->tls->https_redirect;
     struct host_overlaps overlaps = { 0 };
 
     if (services != NULL) {
-        find_overlaps(builder, services, server, is_dropped, &overlaps);
+        compile_hosts_find_overlaps(compiler, services, server, is_dropped, &overlaps);
     }
     for (size_t i = 0; i < overlaps.count; i++) {
         size_t service = overlaps.items[i].value;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum server_class { SERVER_PLAIN, SERVER_TLS, SERVER_OPAQUE };
+enum server_class { SERVER_PLAIN, SERVER_TLS, SERVER_TCP, SERVER_OPAQUE };
 
 /* A server of a Gateway on its way into a listener. */
 struct merged_server {
@@ -24,7 +24,9 @@ struct merged_server {
 struct merged_listener {
     struct merged_server first;
     struct host_table claims;   /* TLS names and redirecting hosts, to struct merged_server */
+    struct host_table snis;     /* what is asked for in a ClientHello, to struct sni_claim (TT-8) */
     struct host_builder *hosts; /* plain HTTP */
+    const struct tcp_route *tcp;
     struct {
         VEC_FIELDS(struct tls_server *);
     } servers;
@@ -80,11 +82,12 @@ static enum server_class class_of(enum port_protocol protocol)
     case PROTOCOL_HTTPS:
     case PROTOCOL_TLS:
         return SERVER_TLS;
-    case PROTOCOL_UNSUPPORTED:
     case PROTOCOL_TCP:
-    case PROTOCOL_MONGO:
+    case PROTOCOL_MONGO: /* GW-15: bytes, like the two below */
     case PROTOCOL_REDIS:
     case PROTOCOL_MYSQL:
+        return SERVER_TCP;
+    case PROTOCOL_UNSUPPORTED:
     case PROTOCOL_UDP:
         break;
     }
@@ -259,14 +262,16 @@ static void say_conflict(struct compiler *compiler, const struct merged_server *
                  STR_ARG(first->gateway->meta.file), first->server->place.line);
 }
 
-/* GW-34, GW-35, GW-40: plain goes with plain, TLS with TLS, nothing else with anything. */
+/* GW-34, GW-35, GW-40: plain HTTP goes with plain HTTP, TLS with TLS whatever is done with it, nothing
+ * else with anything. */
 static bool may_merge(const struct merged_server *first, const struct merged_server *later)
 {
-    return first->class == later->class && first->class != SERVER_OPAQUE;
+    return first->class == later->class &&
+           (first->class == SERVER_PLAIN || first->class == SERVER_TLS);
 }
 
 static void say_host_taken(struct compiler *compiler, const struct merged_server *merged,
-                           size_t host_index, const struct merged_server *holder)
+                           size_t host_index, const struct object_meta *holder, uint32_t line)
 {
     const struct server_host *host = &merged->server->hosts.items[host_index];
     struct finding_at at = at_server(compiler, merged, "");
@@ -274,34 +279,44 @@ static void say_host_taken(struct compiler *compiler, const struct merged_server
     at.place = host->place.line != 0 ? host->place : merged->server->place;
     at.field = arena_printf(compiler->scratch, "%s.hosts[%zu]", at.field, host_index).ptr;
     compiler_say(compiler, FINDING_SERVER_HOST_TAKEN, &at,
-                 "duplicate host name %.*s: served by Gateway %.*s/%.*s (%.*s:%u) on the same "
+                 "duplicate host name %.*s: served by %s %.*s/%.*s (%.*s:%u) on the same "
                  "port; left out here",
-                 STR_ARG(host->name), STR_ARG(holder->gateway->meta.namespace),
-                 STR_ARG(holder->gateway->meta.name), STR_ARG(holder->gateway->meta.file),
-                 holder->server->place.line);
+                 STR_ARG(host->name), resource_set_kind_name(holder->kind),
+                 STR_ARG(holder->namespace), STR_ARG(holder->name), STR_ARG(holder->file), line);
 }
 
-/* GW-36 to GW-38, P: only the duplicate names go. Returns how many are left. */
+static bool is_passthrough(const struct merged_server *merged)
+{
+    return merged->class == SERVER_TLS && merged->server->tls->mode == TLS_MODE_PASSTHROUGH;
+}
+
+/* GW-36 to GW-38, P: only the duplicate names go. TT-8: a tls[] rule may have one as well. Returns how
+ * many are left. */
 static size_t drop_taken_hosts(struct compiler *compiler, struct merged_listener *listener,
                                const struct merged_server *merged, bool *is_dropped)
 {
     struct merged_server *holder = arena_new_object(compiler->scratch, struct merged_server);
+    bool has_snis = merged->class == SERVER_TLS && !is_passthrough(merged);
     size_t left = 0;
 
     *holder = *merged;
     for (size_t i = 0; i < merged->server->hosts.count; i++) {
-        void *former = NULL;
+        struct str name = merged->server->hosts.items[i].name;
+        const struct sni_claim *claim = has_snis ? host_table_get(&listener->snis, name) : NULL;
+        void *value = NULL;
 
         is_dropped[i] = false;
         if (merged->server->tls != NULL &&
-            !host_table_add(&listener->claims, merged->server->hosts.items[i].name, holder,
-                            &former) &&
-            former != holder) {
-            say_host_taken(compiler, merged, i, former);
+            !host_table_add(&listener->claims, name, holder, &value) && value != holder) {
+            const struct merged_server *former = value;
+
+            say_host_taken(compiler, merged, i, &former->gateway->meta, former->server->place.line);
             is_dropped[i] = true;
-            continue;
+        } else if (claim != NULL) {
+            say_host_taken(compiler, merged, i, claim->object, claim->line);
+            is_dropped[i] = true;
         }
-        left++;
+        left += !is_dropped[i];
     }
     return left;
 }
@@ -344,88 +359,159 @@ static void collect_sni_hosts(struct compiler *compiler, const struct merged_ser
     out->count = kept;
 }
 
-static void add_tls_server(struct compiler *compiler, struct merged_listener *listener,
-                           const struct merged_server *merged, const bool *is_dropped)
+/* TT-8: tls[] rules of later servers find these taken. */
+static void claim_snis(struct compiler *compiler, struct merged_listener *listener,
+                       const struct merged_server *merged, const struct str_vec *hosts)
+{
+    struct sni_claim *claim = arena_new_object(compiler->scratch, struct sni_claim);
+
+    *claim =
+        (struct sni_claim){ &merged->gateway->meta, merged->server, merged->server->place.line };
+    for (size_t i = 0; i < hosts->count; i++) {
+        (void)host_table_add(&listener->snis, hosts->items[i], claim,
+                             NULL); /* those that were taken are left out */
+    }
+}
+
+static struct tls_server *new_tls_server(struct compiler *compiler,
+                                         const struct merged_server *merged,
+                                         enum tls_server_kind kind)
 {
     struct tls_server *server = arena_new_object(compiler->arena, struct tls_server);
-    struct host_builder *hosts;
-    bool is_honoured;
 
-    server->name = table_name(compiler, merged);
+    server->kind = kind;
     server->gateway =
         arena_printf(compiler->arena, "%.*s/%.*s", STR_ARG(merged->gateway->meta.namespace),
                      STR_ARG(merged->gateway->meta.name));
     server->file = compiler_keep(compiler, merged->gateway->meta.file);
     server->line = merged->server->place.line;
-    collect_sni_hosts(compiler, merged, is_dropped, &server->hosts);
-    if (merged->server->port.protocol == PROTOCOL_HTTPS) {
-        is_honoured = compile_tls(compiler, merged->gateway, merged->index, server);
-    } else {
-        struct finding_at at = at_server(compiler, merged, ".port.protocol");
+    return server;
+}
 
-        compiler_say(compiler, FINDING_SERVER_PROTOCOL_NOT_HONOURED, &at,
-                     "protocol TLS is not honoured yet; this server's hosts are not served");
-        is_honoured = false;
-    }
+static struct tcp_scope tcp_scope_of(struct compiler *compiler, const struct merged_server *merged,
+                                     const bool *is_dropped)
+{
+    return (struct tcp_scope){
+        .gateway = merged->gateway,
+        .server = merged->server,
+        .is_dropped = is_dropped,
+        .at = at_server(compiler, merged, ""),
+    };
+}
+
+static void add_http_routes(struct compiler *compiler, const struct merged_server *merged,
+                            const bool *is_dropped, bool is_honoured, struct tls_server *server)
+{
+    struct host_builder *hosts;
+
+    server->name = table_name(compiler, merged);
     hosts = compile_hosts_begin(compiler, server->name);
     if (is_honoured) {
         compile_hosts_add_server(hosts, merged->gateway, merged->server, is_dropped);
-        listener->is_served = true;
     }
     server->routes = compile_hosts_finish(hosts);
+}
+
+/* GW-14: HTTPS that ends here leads to HTTP, TLS that ends here to bytes. */
+static void add_terminating_server(struct compiler *compiler, struct merged_listener *listener,
+                                   const struct merged_server *merged, const bool *is_dropped)
+{
+    bool is_http = merged->server->port.protocol == PROTOCOL_HTTPS;
+    struct tls_server *server =
+        new_tls_server(compiler, merged, is_http ? TLS_SERVER_HTTP : TLS_SERVER_TCP);
+    struct tcp_scope scope = tcp_scope_of(compiler, merged, is_dropped);
+    bool is_honoured;
+
+    collect_sni_hosts(compiler, merged, is_dropped, &server->hosts);
+    claim_snis(compiler, listener, merged, &server->hosts);
+    is_honoured = compile_tls(compiler, merged->gateway, merged->index, server);
+    listener->is_served = listener->is_served || is_honoured;
+    if (is_http) {
+        add_http_routes(compiler, merged, is_dropped, is_honoured, server);
+    } else if (is_honoured) {
+        server->tcp = compile_tcp_routes_of_server(compiler, &scope);
+        if (server->tcp == NULL) {
+            /* TT-23: its names are nobody's. */
+            tls_context_unref(server->context);
+            return;
+        }
+    }
     vec_push_in_arena(compiler->scratch, &listener->servers, server);
 }
 
-static void say_about_protocol(struct compiler *compiler, const struct merged_server *merged)
+/* TT-2: its names are those of the rules. TT-6: without a rule the port is open all the same. */
+static void add_passthrough_servers(struct compiler *compiler, struct merged_listener *listener,
+                                    const struct merged_server *merged, const bool *is_dropped)
+{
+    struct tcp_scope scope = tcp_scope_of(compiler, merged, is_dropped);
+    struct passthrough_rules rules = { 0 };
+
+    listener->is_served = true;
+    compile_tcp_routes_passthrough(compiler, &scope, &listener->snis, &rules);
+    for (size_t i = 0; i < rules.count; i++) {
+        struct tls_server *server = new_tls_server(compiler, merged, TLS_SERVER_PASSTHROUGH);
+
+        server->hosts = rules.items[i].sni_hosts;
+        server->tcp = rules.items[i].route;
+        vec_push_in_arena(compiler->scratch, &listener->servers, server);
+    }
+}
+
+/* TT-23: without a rule there is nothing to open. */
+static void add_tcp_server(struct compiler *compiler, struct merged_listener *listener,
+                           const struct merged_server *merged, const bool *is_dropped)
+{
+    struct tcp_scope scope = tcp_scope_of(compiler, merged, is_dropped);
+
+    listener->tcp = compile_tcp_routes_of_server(compiler, &scope);
+    listener->is_served = listener->tcp != NULL;
+}
+
+static void add_plain_server(struct compiler *compiler, struct merged_listener *listener,
+                             const struct merged_server *merged, const bool *is_dropped)
+{
+    if (listener->hosts == NULL) {
+        listener->hosts = compile_hosts_begin(compiler, table_name(compiler, merged));
+    }
+    compile_hosts_add_server(listener->hosts, merged->gateway, merged->server, is_dropped);
+    listener->is_served = true;
+}
+
+static void say_not_honoured(struct compiler *compiler, const struct merged_server *merged)
 {
     struct finding_at at = at_server(compiler, merged, ".port.protocol");
 
-    switch (merged->server->port.protocol) {
-    case PROTOCOL_HTTP2:
-    case PROTOCOL_GRPC:
-    case PROTOCOL_GRPC_WEB:
-        compiler_say(compiler, FINDING_HTTP2_NOT_HONOURED, &at,
-                     "HTTP/2 is not spoken yet; this port serves HTTP/1.1");
-        break;
-    case PROTOCOL_UNSUPPORTED:
-    case PROTOCOL_HTTP:
-    case PROTOCOL_HTTPS:
-    case PROTOCOL_TLS:
-    case PROTOCOL_TCP:
-    case PROTOCOL_MONGO:
-    case PROTOCOL_REDIS:
-    case PROTOCOL_MYSQL:
-    case PROTOCOL_UDP:
-    case PROTOCOL_HTTP_PROXY:
-        break;
-    }
+    compiler_say(compiler, FINDING_SERVER_PROTOCOL_NOT_HONOURED, &at,
+                 "protocol %.*s is not honoured; this server is not served",
+                 STR_ARG(merged->server->port.protocol_name));
 }
 
 static void add_to_listener(struct compiler *compiler, struct merged_listener *listener,
                             const struct merged_server *merged)
 {
     bool *is_dropped = arena_new_array(compiler->scratch, bool, merged->server->hosts.count);
-    struct finding_at at = at_server(compiler, merged, ".port.protocol");
 
-    if (merged->class == SERVER_OPAQUE) {
-        compiler_say(compiler, FINDING_SERVER_PROTOCOL_NOT_HONOURED, &at,
-                     "protocol %.*s is not honoured yet; this server is not served",
-                     STR_ARG(merged->server->port.protocol_name));
-        return;
-    }
     if (drop_taken_hosts(compiler, listener, merged, is_dropped) == 0) {
         return; /* each was said */
     }
-    if (merged->class == SERVER_TLS) {
-        add_tls_server(compiler, listener, merged, is_dropped);
-        return;
+    switch (merged->class) {
+    case SERVER_PLAIN:
+        add_plain_server(compiler, listener, merged, is_dropped);
+        break;
+    case SERVER_TLS:
+        if (is_passthrough(merged)) {
+            add_passthrough_servers(compiler, listener, merged, is_dropped);
+        } else {
+            add_terminating_server(compiler, listener, merged, is_dropped);
+        }
+        break;
+    case SERVER_TCP:
+        add_tcp_server(compiler, listener, merged, is_dropped);
+        break;
+    case SERVER_OPAQUE:
+        say_not_honoured(compiler, merged);
+        break;
     }
-    say_about_protocol(compiler, merged);
-    if (listener->hosts == NULL) {
-        listener->hosts = compile_hosts_begin(compiler, table_name(compiler, merged));
-    }
-    compile_hosts_add_server(listener->hosts, merged->gateway, merged->server, is_dropped);
-    listener->is_served = true;
 }
 
 /* GW-39 cannot happen: port names are unique within a Gateway (GW-5), and the bind is in the name. */
@@ -478,9 +564,9 @@ static void finish_listener(struct compiler *compiler, struct merged_listener *m
     listener->address = merged->first.address;
     listener->is_tls = merged->first.class == SERVER_TLS;
     listener->protocol = protocol_name(compiler, merged->first.server);
-    if (!listener->is_tls) {
+    listener->tcp = merged->tcp;
+    if (merged->hosts != NULL) {
         listener->routes = compile_hosts_finish(merged->hosts);
-        return;
     }
     listener->servers =
         arena_new_array(compiler->arena, struct tls_server *, merged->servers.count);
@@ -530,6 +616,7 @@ void compile_listeners(struct compiler *compiler)
     for (size_t i = 0; i < merge.listeners.count; i++) {
         finish_listener(compiler, merge.listeners.items[i]);
         host_table_cleanup(&merge.listeners.items[i]->claims);
+        host_table_cleanup(&merge.listeners.items[i]->snis);
     }
     vec_cleanup(&merge.listeners);
     map_cleanup(&merge.by_key);

@@ -200,6 +200,7 @@ static bool read_destination(struct route_source *source, size_t index, bool is_
         .destination = &from->destination,
         .namespace = source->entry->namespace,
         .server_port = source->scope->port,
+        .use = source->scope->is_grpc ? DESTINATION_GRPC : DESTINATION_HTTP,
         .at = source->at,
     };
     struct finding_at at = source->at;
@@ -372,8 +373,8 @@ const struct route_list *compile_routes(struct compiler *compiler, size_t servic
                                         const struct route_scope *scope)
 {
     struct bound_service *service = &compiler->services.items[service_index];
-    struct str key = arena_printf(compiler->scratch, "%zu %u %d %.*s", service_index, scope->port,
-                                  scope->has_tls, STR_ARG(scope->gateway));
+    struct str key = arena_printf(compiler->scratch, "%zu %u %d%d %.*s", service_index, scope->port,
+                                  scope->has_tls, scope->is_grpc, STR_ARG(scope->gateway));
     struct route_list *list = map_get(&compiler->route_lists, key);
 
     if (list == NULL) {

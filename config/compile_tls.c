@@ -1,4 +1,4 @@
-/* compile_tls: policy, secret and context of an HTTPS server (spec section 3). What is missing or bad
+/* compile_tls: policy, secret and context of a server that ends TLS (spec section 3). What is missing or bad
  * affects this server only: it stays in the tables without a context, so that no other server
  * answers for its names. */
 #include "config/compiler.h"
@@ -30,13 +30,12 @@ static bool check_mode(const struct server_source *source)
     case TLS_MODE_SIMPLE:
         return true;
     case TLS_MODE_PASSTHROUGH:
-        mode = tls->has_mode ? "PASSTHROUGH" : "PASSTHROUGH (no mode is written, spec TL-7)";
-        break;
+        return false; /* nobody asks: nothing of TLS is made for it */
     case TLS_MODE_MUTUAL:
         mode = "MUTUAL";
         break;
-    case TLS_MODE_AUTO_PASSTHROUGH:
-        mode = "AUTO_PASSTHROUGH";
+    case TLS_MODE_AUTO_PASSTHROUGH: /* GW-70 */
+        mode = "AUTO_PASSTHROUGH (of gateways between clusters)";
         break;
     case TLS_MODE_ISTIO_MUTUAL:
         mode = "ISTIO_MUTUAL";

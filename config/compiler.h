@@ -29,6 +29,7 @@ struct route_scope {
     struct str namespace; /* of the Gateway */
     uint32_t port;        /* server.port.number (SN-62) */
     bool has_tls;         /* HT-55 */
+    bool is_grpc;         /* protocol GRPC: what it leads to must speak HTTP/2 (DR-51) */
 };
 
 VEC_STRUCT(route_list, const struct route *);
@@ -70,11 +71,20 @@ struct str compile_services_gateway_key(struct arena *arena, struct str name, st
 
 /* --- compile_clusters.c ----------------------------------------------------------------------- */
 
+/* What a destination gets. */
+enum destination_use {
+    DESTINATION_HTTP,
+    DESTINATION_GRPC,
+    DESTINATION_BYTES,
+    DESTINATION_TLS_BYTES, /* of a passthrough connection: TLS already */
+};
+
 /* Where a destination is named, for findings. */
 struct destination_site {
     const struct destination *destination;
     struct str namespace; /* short names expand with it */
     uint32_t server_port; /* HT-41 */
+    enum destination_use use;
     struct finding_at at;
 };
 /* NULL: cannot be reached, said why; *name is filled all the same (HT-43). */
@@ -82,6 +92,15 @@ const struct cluster_config *compile_clusters_get(struct compiler *compiler,
                                                   const struct destination_site *site,
                                                   struct str *name);
 void compile_clusters_finish(struct compiler *compiler);
+
+/* --- compile_client_tls.c --------------------------------------------------------------------- */
+
+/* TLS towards a destination (7.7): tls, tls_h2 and sni of *cluster, whose protocol is known. `service`
+ * NULL: an external name. False: it must not be reached, said why; never plaintext instead. */
+bool compile_client_tls(struct compiler *compiler, const struct effective_policy *policy,
+                        const struct registry_service *service, struct cluster_config *cluster);
+/* Of a cluster that comes into no snapshot. */
+void compile_client_tls_cleanup(struct cluster_config *cluster);
 
 /* --- compile_headers.c ------------------------------------------------------------------------ */
 
@@ -130,10 +149,48 @@ void compile_hosts_add_server(struct host_builder *builder, const struct gateway
                               const struct server *server, const bool *is_dropped);
 /* Ends the builder. */
 struct route_table *compile_hosts_finish(struct host_builder *builder);
+/* SN-50: appends all pairs of a server's and a VirtualService's host that overlap, in the order of SN-70,
+ * each once. */
+void compile_hosts_find_overlaps(const struct compiler *compiler,
+                                 const struct gateway_services *services,
+                                 const struct server *server, const bool *is_dropped,
+                                 struct host_overlaps *out);
+
+/* --- compile_tcp_routes.c --------------------------------------------------------------------- */
+
+/* A server whose connections are bytes to us. */
+struct tcp_scope {
+    const struct gateway *gateway;
+    const struct server *server;
+    const bool *is_dropped; /* by host of the server: another one has it */
+    struct finding_at at;   /* the server: "spec.servers[1]" */
+};
+
+/* Who has an SNI of a listener: a terminating server or a tls[] rule (TT-8). */
+struct sni_claim {
+    const struct object_meta *object; /* Gateway or VirtualService */
+    const void *owner;                /* the server or the rule */
+    uint32_t line;
+};
+
+/* A tls[] rule that a passthrough server got, with the names that are left to it. */
+struct passthrough_rule {
+    struct str_vec sni_hosts; /* in the snapshot's arena */
+    const struct tcp_route *route;
+};
+VEC_STRUCT(passthrough_rules, struct passthrough_rule);
+
+/* The one tcp[] rule of a server (TT-20 to TT-25). NULL: none fits, and it was said (TT-23). */
+const struct tcp_route *compile_tcp_routes_of_server(struct compiler *compiler,
+                                                     const struct tcp_scope *scope);
+/* The tls[] rules of a passthrough server (TT-2 to TT-5) in scratch memory, their names noted in
+ * `claims` (to struct sni_claim). None: it was said (TT-6). */
+void compile_tcp_routes_passthrough(struct compiler *compiler, const struct tcp_scope *scope,
+                                    struct host_table *claims, struct passthrough_rules *out);
 
 /* --- compile_tls.c ---------------------------------------------------------------------------- */
 
-/* Policy, secret and context of an HTTPS server. False: it must not be served, said why. */
+/* Policy, secret and context of a server that ends TLS. False: it must not be served, said why. */
 bool compile_tls(struct compiler *compiler, const struct gateway *gateway, size_t server_index,
                  struct tls_server *out);
 

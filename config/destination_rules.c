@@ -262,12 +262,16 @@ struct effective_policy destination_rules_policy(const struct merged_rule *rule,
         policy = rule->policy_owner->traffic_policy;
         at_port = port_level_of(policy, port);
         take_whole(&effective, at_port != NULL ? at_port : policy, &rule->policy_owner->meta);
+        effective.proxy_policy = policy->has_proxy_protocol ? policy : NULL;
     }
     if (subset == NULL || subset->subset->traffic_policy == NULL) {
         return effective;
     }
     policy = subset->subset->traffic_policy;
     at_port = port_level_of(policy, port);
+    if (policy->has_proxy_protocol) {
+        effective.proxy_policy = policy;
+    }
     if (at_port != NULL) {
         take_whole(&effective, at_port, &subset->owner->meta);
         return effective;

@@ -28,6 +28,8 @@ struct effective_policy {
     const struct connection_pool *connection_pool;
     const struct client_tls *tls;
     const struct object_meta *owner; /* of the tls block, for findings */
+    const struct traffic_policy
+        *proxy_policy; /* asks for a PROXY header (DR-80); NULL: none does */
 };
 
 struct destination_rules;

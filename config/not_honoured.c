@@ -56,18 +56,6 @@ static void check_http_route(const struct subject *subject, const struct http_ro
            route->cors_policy != NULL ? route->cors_policy->place : place);
 }
 
-static void check_l4(const struct subject *subject, const struct l4_route_vec *routes,
-                     const char *field)
-{
-    struct finding_at at = { .object = subject->object, .field = field };
-
-    if (routes->count != 0) {
-        at.place = routes->items[0].place;
-        report_add(subject->report, FINDING_L4_ROUTES_NOT_HONOURED, &at,
-                   "is not honoured yet: connections for these routes are not served");
-    }
-}
-
 void not_honoured_virtual_service(struct report *report, const struct virtual_service *service)
 {
     struct subject subject = { .report = report, .object = &service->meta };
@@ -76,8 +64,6 @@ void not_honoured_virtual_service(struct report *report, const struct virtual_se
         enter(&subject, "spec.http[%zu]", i);
         check_http_route(&subject, &service->http.items[i]);
     }
-    check_l4(&subject, &service->tls, "spec.tls");
-    check_l4(&subject, &service->tcp, "spec.tcp");
 }
 
 /* --- DestinationRule -------------------------------------------------------------------------- */
@@ -105,9 +91,6 @@ static void check_tcp(const struct subject *subject, const struct tcp_settings *
     }
     say_if(subject, tcp->max_connections != 0, "connectionPool.tcp.maxConnections", tcp->place);
     say_if(subject, tcp->tcp_keepalive != NULL, "connectionPool.tcp.tcpKeepalive", tcp->place);
-    say_if(subject, tcp->max_connection_duration.is_set, "connectionPool.tcp.maxConnectionDuration",
-           tcp->place);
-    say_if(subject, tcp->idle_timeout.is_set, "connectionPool.tcp.idleTimeout", tcp->place);
 }
 
 static void check_http(const struct subject *subject, const struct http_settings *http)
@@ -119,18 +102,7 @@ static void check_http(const struct subject *subject, const struct http_settings
            "connectionPool.http.http1MaxPendingRequests", http->place);
     say_if(subject, http->http2_max_requests != 0, "connectionPool.http.http2MaxRequests",
            http->place);
-    say_if(subject, http->max_requests_per_connection != 0,
-           "connectionPool.http.maxRequestsPerConnection", http->place);
     say_if(subject, http->max_retries != 0, "connectionPool.http.maxRetries", http->place);
-    say_if(subject, http->idle_timeout.is_set, "connectionPool.http.idleTimeout", http->place);
-    say_if(subject, http->h2_upgrade_policy == H2_UPGRADE_UPGRADE,
-           "connectionPool.http.h2UpgradePolicy", http->place);
-    say_if(subject, http->use_client_protocol, "connectionPool.http.useClientProtocol",
-           http->place);
-    say_if(subject, http->max_concurrent_streams != 0, "connectionPool.http.maxConcurrentStreams",
-           http->place);
-    say_if(subject, http->http2_keepalive != NULL, "connectionPool.http.http2KeepAlive",
-           http->place);
 }
 
 /* `tls` is not here: a destination that needs it is not served, and the compile says so. */
@@ -145,7 +117,6 @@ static void check_policy_blocks(const struct subject *subject, const struct traf
            policy->outlier_detection != NULL ? policy->outlier_detection->place : policy->place);
     say_if(subject, policy->tunnel != NULL, "tunnel",
            policy->tunnel != NULL ? policy->tunnel->place : policy->place);
-    say_if(subject, policy->has_proxy_protocol, "proxyProtocol", policy->place);
     say_if(subject, policy->retry_budget != NULL, "retryBudget", policy->place);
 }
 
