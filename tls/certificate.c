@@ -189,6 +189,16 @@ const char *certificate_weak_digest(X509 *certificate)
     }
 }
 
+bool certificate_name_covers(struct str pattern, struct str host)
+{
+    if (str_equals_nocase(pattern, host)) {
+        return true;
+    }
+    size_t dot = str_find_char(host, '.');
+    return str_starts_with(pattern, STR("*.")) && dot != SIZE_MAX && dot > 0 &&
+           str_equals_nocase(str_skip(pattern, 1), str_skip(host, dot));
+}
+
 bool certificate_is_issued_by(X509 *certificate, X509 *issuer)
 {
     return X509_check_issued(issuer, certificate) == X509_V_OK;

@@ -17,6 +17,9 @@ bool certificate_needs_staple(X509 *certificate);  /* must-staple, RFC 7633 */
 bool certificate_is_self_signed(X509 *certificate);
 /* "SHA-1" or "MD5" when the signature rests on it, else NULL. */
 const char *certificate_weak_digest(X509 *certificate);
+/* Whether a name of a certificate stands for `host`, which is no address: `*` is one whole label, the
+ * leftmost (RFC 6125 6.4.3). */
+bool certificate_name_covers(struct str pattern, struct str host);
 bool certificate_is_issued_by(X509 *certificate, X509 *issuer);
 
 #endif

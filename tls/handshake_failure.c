@@ -58,6 +58,7 @@ static const struct failure_word failure_words[] = {
 #endif
     { SSL_R_APP_DATA_IN_HANDSHAKE, "unexpected_message" },
     { SSL_R_INVALID_MESSAGE, "unexpected_message" },
+    { SSL_R_CERTIFICATE_VERIFY_FAILED, "verify_failed" },
     { SSL_R_NO_CERTIFICATE_SET, "no_certificate" },
     { SSL_R_NO_CERTIFICATE_ASSIGNED, "no_certificate" },
     { SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "no_certificate" },
@@ -83,28 +84,67 @@ static const char *failure_find_word(int library_reason)
     return library_reason >= SSL_AD_REASON_OFFSET ? "alert_other" : "other";
 }
 
-void handshake_failure_read(int ssl_error, struct handshake_failure *failure)
+static const char *failure_name_reason(int ssl_error, uint32_t code)
 {
-    uint32_t code = ERR_peek_error();
-
     if (ssl_error == SSL_ERROR_ZERO_RETURN) {
-        failure->reason = "peer_closed";
-        (void)snprintf(failure->detail, sizeof(failure->detail), "the peer said close_notify");
-        ERR_clear_error();
-        return;
+        return "peer_closed";
     }
     if (code == 0 || ERR_GET_LIB(code) != ERR_LIB_SSL) {
-        failure->reason = code == 0 ? "other" : "internal_error";
-        (void)library_take_error(failure->detail);
+        return code == 0 ? "other" : "internal_error";
+    }
+    return failure_find_word(ERR_GET_REASON(code));
+}
+
+void handshake_failure_read(int ssl_error, struct handshake_failure *failure)
+{
+    char words[LIBRARY_ERROR_BYTES];
+    uint32_t code = ERR_peek_error();
+    int alert = code != 0 && ERR_GET_LIB(code) == ERR_LIB_SSL
+                    ? ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET
+                    : -1;
+
+    failure->reason = failure_name_reason(ssl_error, code);
+    /* All of these fit. */
+    if (ssl_error == SSL_ERROR_ZERO_RETURN) {
+        (void)snprintf(failure->detail, sizeof(failure->detail), "the peer said close_notify");
+    } else if (alert >= 0) {
+        (void)snprintf(failure->detail, sizeof(failure->detail), "the peer sent the alert: %s",
+                       SSL_alert_desc_string_long(alert));
+    } else {
+        (void)snprintf(failure->detail, sizeof(failure->detail), "%s", library_take_error(words));
+    }
+    ERR_clear_error();
+}
+
+/* NULL for a code the library has no words for. */
+static const char *failure_or_unknown(const char *words)
+{
+    return words != NULL ? words : "unknown";
+}
+
+void handshake_failure_read_upstream(int ssl_error, const char *verify_words,
+                                     struct handshake_failure *failure)
+{
+    size_t room = sizeof(failure->detail);
+    size_t len = 0;
+    uint32_t code = ERR_peek_error();
+
+    failure->reason = failure_name_reason(ssl_error, code);
+    if (code == 0) {
+        (void)snprintf(failure->detail, room, "%s",
+                       ssl_error == SSL_ERROR_ZERO_RETURN ? "the peer said close_notify"
+                                                          : "no reason given"); /* fits */
         return;
     }
-    int library_reason = ERR_GET_REASON(code);
-    failure->reason = failure_find_word(library_reason);
-    if (library_reason >= SSL_AD_REASON_OFFSET) {
-        (void)snprintf(failure->detail, sizeof(failure->detail), "the peer sent the alert: %s",
-                       SSL_alert_desc_string_long(library_reason - SSL_AD_REASON_OFFSET));
-        ERR_clear_error();
-    } else {
-        (void)library_take_error(failure->detail);
+    len = (size_t)snprintf(failure->detail, room, "TLS_error:");
+    while ((code = ERR_get_error()) != 0 && len < room) {
+        len += (size_t)snprintf(failure->detail + len, room - len, "|%u:%s:%s:%s", code,
+                                failure_or_unknown(ERR_lib_error_string(code)),
+                                failure_or_unknown(ERR_func_error_string(code)),
+                                failure_or_unknown(ERR_reason_error_string(code)));
+    }
+    ERR_clear_error();
+    if (verify_words != NULL && len < room) {
+        (void)snprintf(failure->detail + len, room - len, ":%s", verify_words); /* cut is fine */
     }
 }

@@ -144,31 +144,39 @@ EVP_PKEY *pem_read_key(struct str pem, struct err *err)
     return key;
 }
 
-int pem_count_crls(struct str pem, struct err *err)
+bool pem_read_crls(struct str pem, struct crl_vec *crls, struct err *err)
 {
     BIO *bio = pem_open(pem);
     struct pem_block block;
     enum pem_step step;
-    int count = 0;
+    bool is_good = true;
 
-    while (count >= 0 && (step = pem_next(bio, &block, err)) != PEM_END) {
+    while (is_good && (step = pem_next(bio, &block, err)) != PEM_END) {
         if (step == PEM_BAD) {
-            count = -1;
+            is_good = false;
             break;
         }
         if (strcmp(block.label, "X509 CRL") == 0) {
             const uint8_t *at = block.bytes;
             X509_CRL *crl = d2i_X509_CRL(NULL, &at, block.len);
-            if (crl == NULL) {
-                library_err(err, "a revocation list cannot be read");
-                count = -1;
+            is_good = crl != NULL;
+            if (is_good) {
+                vec_push(crls, crl);
             } else {
-                count++;
+                library_err(err, "a revocation list cannot be read");
             }
-            X509_CRL_free(crl);
         }
         pem_free_block(&block);
     }
+    ERR_clear_error();
     BIO_free(bio);
-    return count;
+    return is_good;
+}
+
+void pem_free_crls(struct crl_vec *crls)
+{
+    for (size_t i = 0; i < crls->count; i++) {
+        X509_CRL_free(crls->items[i]);
+    }
+    vec_cleanup(crls);
 }

@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 
 VEC_STRUCT(x509_vec, X509 *);
+VEC_STRUCT(crl_vec, X509_CRL *);
 
 /* Certificates in the order of the text; other blocks are passed over, so a combined file will do.
  * At most `limit`. No certificate at all is fine: the caller knows what it asked for. */
@@ -18,7 +19,9 @@ void pem_free_certificates(struct x509_vec *certificates);
 /* The first private key; NULL with err when there is none or it cannot be read (encrypted, damaged).
  * ERR_NOT_FOUND: the text has no key at all. */
 EVP_PKEY *pem_read_key(struct str pem, struct err *err);
-/* Number of revocation lists, all of them readable; -1 with err. */
-int pem_count_crls(struct str pem, struct err *err);
+/* All revocation lists of the text; false with err when one cannot be read. Freed by pem_free_crls() either
+ * way. */
+bool pem_read_crls(struct str pem, struct crl_vec *crls, struct err *err);
+void pem_free_crls(struct crl_vec *crls);
 
 #endif

@@ -38,6 +38,8 @@ struct secret {
     enum secret_key_kind key_kind;
     EVP_PKEY *key; /* NULL: CA only */
     CRYPTO_BUFFER **chain_der;
+    CRYPTO_BUFFER **ca_der;
+    struct str crl_pem;
     struct str ocsp_staple;
 };
 
@@ -411,6 +413,23 @@ static bool secret_read_pair(struct secret_parser *parser, struct err *err)
     return true;
 }
 
+/* Kept as they are, readable or not: who checks against them must not find none where some are meant. */
+static void secret_read_crls(struct secret_parser *parser)
+{
+    struct str pem = parser->source->crl_pem;
+    struct crl_vec crls = { 0 };
+    struct err why = { 0 };
+
+    if (pem.len == 0) {
+        return;
+    }
+    if (!pem_read_crls(pem, &crls, &why)) {
+        secret_warn(parser, "ca.crl: %s", why.text);
+    }
+    pem_free_crls(&crls);
+    parser->secret->crl_pem = arena_copy_str(parser->secret->arena, pem);
+}
+
 static bool secret_read_ca(struct secret_parser *parser, bool is_needed, struct err *err)
 {
     struct secret *secret = parser->secret;
@@ -427,14 +446,20 @@ static bool secret_read_ca(struct secret_parser *parser, bool is_needed, struct 
         secret_warn(parser, "ca.crt: %s", text);
         pem_free_certificates(&parser->ca);
     }
+    if (parser->ca.count > 0) {
+        secret->ca_der = arena_new_array(secret->arena, CRYPTO_BUFFER *, parser->ca.count);
+    }
     for (size_t i = 0; i < parser->ca.count; i++) {
         struct secret_certificate facts;
         certificate_describe(parser->ca.items[i], secret->arena, &facts);
         vec_push_in_arena(secret->arena, &secret->ca, facts);
+        secret->ca_der[i] = secret_to_der(parser->ca.items[i]);
+        if (secret->ca_der[i] == NULL) {
+            err_set(err, ERR_INPUT, "ca.crt: certificate %zu cannot be encoded", i + 1);
+            return false;
+        }
     }
-    if (pem_count_crls(parser->source->crl_pem, &why) < 0) {
-        secret_warn(parser, "ca.crl: %s", why.text);
-    }
+    secret_read_crls(parser);
     return true;
 }
 
@@ -524,6 +549,9 @@ void secret_unref(struct secret *secret)
     for (size_t i = 0; i < secret->chain.count; i++) {
         CRYPTO_BUFFER_free(secret->chain_der[i]);
     }
+    for (size_t i = 0; i < secret->ca.count; i++) {
+        CRYPTO_BUFFER_free(secret->ca_der[i]);
+    }
     EVP_PKEY_free(secret->key);
     arena_free(secret->arena);
     mem_free(secret);
@@ -591,20 +619,20 @@ CRYPTO_BUFFER *const *secret_chain_der(const struct secret *secret, size_t *coun
     return secret->chain_der;
 }
 
+CRYPTO_BUFFER *const *secret_ca_der(const struct secret *secret, size_t *count)
+{
+    *count = secret->ca.count;
+    return secret->ca_der;
+}
+
+struct str secret_crl_pem(const struct secret *secret)
+{
+    return secret->crl_pem;
+}
+
 struct str secret_ocsp_staple(const struct secret *secret)
 {
     return secret->ocsp_staple;
-}
-
-/* RFC 6125 6.4.3: `*` stands for one whole label, the leftmost. Both are lower case. */
-static bool secret_name_covers(struct str pattern, struct str host)
-{
-    if (str_equals(pattern, host)) {
-        return true;
-    }
-    size_t dot = str_find_char(host, '.');
-    return str_starts_with(pattern, STR("*.")) && dot != SIZE_MAX && dot > 0 &&
-           str_equals(str_skip(pattern, 1), str_skip(host, dot));
 }
 
 bool secret_covers_host(const struct secret *secret, struct str host)
@@ -619,7 +647,7 @@ bool secret_covers_host(const struct secret *secret, struct str host)
     struct str name = str_from(lower, host.len);
     const struct secret_certificate *leaf = &secret->chain.items[0];
     for (size_t i = 0; i < leaf->dns_names.count; i++) {
-        if (secret_name_covers(leaf->dns_names.items[i], name)) {
+        if (certificate_name_covers(leaf->dns_names.items[i], name)) {
             return true;
         }
     }
@@ -629,5 +657,5 @@ bool secret_covers_host(const struct secret *secret, struct str host)
         }
     }
     /* TL-80: the common name counts only where there is no SAN extension at all. */
-    return secret->common_name.len > 0 && secret_name_covers(secret->common_name, name);
+    return secret->common_name.len > 0 && certificate_name_covers(secret->common_name, name);
 }

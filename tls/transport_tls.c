@@ -1,4 +1,5 @@
-/* transport_tls: TLS as a filter on a transport. Owned by the transport, freed with it; one worker's.
+/* transport_tls: TLS as a filter on a transport, either side; how the client's side begins is in
+ * transport_tls_connect.c. Owned by the transport, freed with it; one worker's.
  *
  * The library reads and writes through one BIO of ours: it reads from the bytes open() was called
  * with, wherever they lie, and what it writes goes to the transport, which gathers it. So a recv feeds
@@ -13,6 +14,7 @@
 #include "gateway/base/now.h"
 #include "tls/context_ssl.h"
 #include "tls/handshake_failure.h"
+#include "tls/transport_tls_state.h"
 
 #include <openssl/bio.h>
 #include <pthread.h>
@@ -27,27 +29,6 @@ enum {
     /* After such a silence the congestion window is small again, and so are the records. */
     RECORD_IDLE_MS = 1000,
     ALERT_RECORD_BYTES = 7,
-};
-
-enum tls_phase { TLS_HANDSHAKE, TLS_OPEN, TLS_FAILED };
-
-struct transport_tls {
-    struct transport *transport;
-    struct tls_context *context;
-    const struct transport_tls_events *events;
-    void *owner;
-    SSL *ssl;
-    enum tls_phase phase;
-    bool is_read_ended; /* close_notify came */
-    /* Wire bytes for the library, good during open(). */
-    const unsigned char *input;
-    size_t input_len;
-    /* Wire bytes it did not get to because the owner paused; freed when used up. */
-    unsigned char *kept;
-    size_t kept_len;
-    uint64_t last_seal_ms;
-    uint32_t burst_bytes; /* since the last silence */
-    struct tls_session_facts facts;
 };
 
 /* --- The BIO ---------------------------------------------------------------------------------- */
@@ -126,8 +107,15 @@ static bool tls_fail(struct transport_tls *tls, int ssl_error)
 
     /* Reading on after a fatal error would feed an attacker's bytes to a dead state machine. */
     tls->phase = TLS_FAILED;
-    handshake_failure_read(ssl_error, &failure);
-    transport_set_error(tls->transport, "TLS: %s", failure.detail);
+    if (tls->peer != NULL) {
+        /* A server that wants another client certificate says so after our handshake is done (TLS
+         * 1.3), so the sentence of DR-69 is there from first to last. */
+        handshake_failure_read_upstream(ssl_error, tls->peer->failure_words, &failure);
+        transport_set_error(tls->transport, "%s", failure.detail);
+    } else {
+        handshake_failure_read(ssl_error, &failure);
+        transport_set_error(tls->transport, "TLS: %s", failure.detail);
+    }
     if (is_owners) {
         tls->events->on_handshake_failure(tls->owner, failure.reason, failure.detail);
     }
@@ -348,13 +336,7 @@ static void tls_seal_end(void *filter)
 
 static void tls_free(void *filter)
 {
-    struct transport_tls *tls = filter;
-
-    SSL_free(tls->ssl);
-    tls_context_unref(tls->context);
-    mem_free(tls->kept);
-    mem_free(tls);
-    ERR_clear_error();
+    transport_tls_free(filter);
 }
 
 static const struct transport_filter_ops transport_tls_ops = {
@@ -364,6 +346,48 @@ static const struct transport_filter_ops transport_tls_ops = {
     .seal_end = tls_seal_end,
     .free = tls_free,
 };
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+void transport_tls_free(struct transport_tls *tls)
+{
+    SSL_free(tls->ssl);
+    tls_context_unref(tls->context);
+    if (tls->peer != NULL) {
+        tls_client_peer_cleanup(tls->peer); /* after the SSL, whose callbacks look at it */
+        mem_free(tls->peer);
+    }
+    mem_free(tls->kept);
+    mem_free(tls);
+    ERR_clear_error();
+}
+
+struct transport_tls *transport_tls_new(struct transport *transport, SSL *ssl,
+                                        const struct transport_tls_events *events, void *owner,
+                                        struct err *err)
+{
+    struct transport_tls *tls = mem_new(struct transport_tls);
+    BIO *bio = ssl != NULL ? tls_new_bio(tls) : NULL;
+
+    tls->ssl = ssl;
+    if (bio == NULL) {
+        library_err(err, "cannot start TLS");
+        transport_tls_free(tls);
+        return NULL;
+    }
+    SSL_set_bio(ssl, bio, bio);
+    /* What only the handshake needs is freed after it. */
+    SSL_set_shed_handshake_config(ssl, 1);
+    tls->transport = transport;
+    tls->events = events;
+    tls->owner = owner;
+    return tls;
+}
+
+void transport_tls_install(struct transport_tls *tls)
+{
+    transport_set_filter(tls->transport, &transport_tls_ops, tls);
+}
 
 /* --- For the owner ---------------------------------------------------------------------------- */
 
@@ -376,26 +400,26 @@ struct transport_tls *transport_tls_accept(struct transport *transport, struct t
     if (ssl_ctx == NULL) {
         return NULL;
     }
-    struct transport_tls *tls = mem_new(struct transport_tls);
     ERR_clear_error();
-    tls->ssl = SSL_new(ssl_ctx);
-    BIO *bio = tls->ssl != NULL ? tls_new_bio(tls) : NULL;
-    if (bio == NULL) {
-        library_err(err, "cannot start TLS");
-        SSL_free(tls->ssl);
-        mem_free(tls);
+    struct transport_tls *tls = transport_tls_new(transport, SSL_new(ssl_ctx), events, owner, err);
+    if (tls == NULL) {
         return NULL;
     }
-    SSL_set_bio(tls->ssl, bio, bio);
     SSL_set_accept_state(tls->ssl);
-    /* What only the handshake needs is freed after it. */
-    SSL_set_shed_handshake_config(tls->ssl, 1);
-    tls->transport = transport;
     tls->context = tls_context_ref(context);
-    tls->events = events;
-    tls->owner = owner;
-    transport_set_filter(transport, &transport_tls_ops, tls);
+    transport_tls_install(tls);
     return tls;
+}
+
+void transport_tls_set_events(struct transport *transport,
+                              const struct transport_tls_events *events, void *owner)
+{
+    struct transport_tls *tls = transport_filter(transport);
+
+    if (tls != NULL) {
+        tls->events = events;
+        tls->owner = owner;
+    }
 }
 
 const struct tls_session_facts *transport_tls_facts(const struct transport *transport)

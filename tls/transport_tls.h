@@ -15,7 +15,7 @@ struct tls_session_facts {
     const char *version; /* "TLSv1.3" */
     const char *cipher;  /* OpenSSL name for <= 1.2, IANA name for 1.3 */
     const char *group;   /* "X25519", or "" */
-    struct str alpn;     /* "http/1.1", or empty */
+    struct str alpn;     /* "h2", "http/1.1", or empty */
     struct str server_name;
     bool is_resumed;
 };
@@ -45,8 +45,10 @@ struct transport_tls *transport_tls_connect(struct transport *transport,
 /* Events go to another owner, or to nobody, from now on. */
 void transport_tls_set_events(struct transport *transport,
                               const struct transport_tls_events *events, void *owner);
-/* NULL before the handshake is done, or for a transport without TLS. */
+/* NULL before the handshake is done, or for a transport without TLS. `server_name` is what the client
+ * asked for by SNI, whoever that is. */
 const struct tls_session_facts *transport_tls_facts(const struct transport *transport);
+/* The server's side; NULL on the client's, or without TLS. */
 struct tls_context *transport_tls_context(const struct transport *transport);
 /* Writes a fatal alert in the clear, for refusals before a context is chosen: 112
  * unrecognized_name, 80 internal_error. `len` bytes for transport_write(). */
