@@ -12,6 +12,7 @@ from support.certificates import Authority, write_secret  # noqa: E402
 from support.gateway import BINARY, Gateway  # noqa: E402
 from support.h2_origin import H2Origin  # noqa: E402
 from support.origin import Origin  # noqa: E402
+from support.tcp_origin import TcpOrigin  # noqa: E402
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -86,6 +87,22 @@ def new_h2_origin(tmp_path, authority):
     errors = [error for origin in made for error in origin.errors + origin.peer_errors()]
     for origin in made:
         origin.close()
+    assert not errors, errors
+
+
+@pytest.fixture
+def new_tcp_origin():
+    made = []
+
+    def make(*args, **kwargs):
+        origin = TcpOrigin(*args, **kwargs)
+        made.append(origin)
+        return origin
+
+    yield make
+    for origin in made:
+        origin.close()
+    errors = [error for origin in made for error in origin.errors]
     assert not errors, errors
 
 

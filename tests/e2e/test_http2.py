@@ -12,7 +12,7 @@ import pytest
 from support import objects, raw, wait
 from support.certificates import write_secret
 from support.gateway import Gateway
-from support.h2_client import Client, RawClient, request_head
+from support.h2_client import Client, RawClient, literal_block, request_head
 from support.h2_peer import (
     FRAME_DATA,
     FRAME_GOAWAY,
@@ -308,7 +308,7 @@ def test_continuation(shared):
     """A header block in several frames (RFC 9113 6.10)."""
     gateway, origin = shared
     with RawClient(gateway.port(80)) as client:
-        block = client.encode([*OK, ("x-long", "y" * 5000)])
+        block = literal_block([*OK, ("x-long", "y" * 5000)])
         stream = client.take_stream()
         client.frame(FRAME_HEADERS, 1, stream, block[:10])
         client.frame(9, 0, stream, block[10:3000])
@@ -422,7 +422,7 @@ def test_header_bytes(shared):
     seen = len(origin.requests)
     with RawClient(gateway.port(80)) as client:
         fields = [*OK, *[(f"x{i}", "y" * 1000) for i in range(61)]]
-        block = client.encode(fields)
+        block = literal_block(fields)
         stream = client.take_stream()
         client.frame(FRAME_HEADERS, 1, stream, block[:16000])
         for at in range(16000, len(block), 16000):
@@ -638,11 +638,7 @@ def test_malformed_answers_of_an_h2_origin(over_h2, fields):
     """hardening 2; DR-52: 502 UPE, and no field of it reaches the client."""
 
     def behaviour(origin, stream):
-        # Not by h2's encoder, which lowers names: literal fields, never indexed.
-        from support.h2_client import RawClient as Raw
-
-        block = Raw.encode(None, fields)
-        stream.peer.frame(FRAME_HEADERS, 4 | 1, stream.number, block)
+        stream.peer.frame(FRAME_HEADERS, 4 | 1, stream.number, literal_block(fields))
 
     gateway, _ = over_h2(behaviour=behaviour)
     answer = raw.get(gateway.port(80))

@@ -123,7 +123,6 @@ class RawClient:
     def __init__(self, port, tls=False, server_name="a.example.com", settings=(), receive_buffer=None):
         self.socket = connect(port, tls, server_name, receive_buffer=receive_buffer)
         self.scheme = "https" if tls else "http"
-        self.encoder = hpack.Encoder()
         self.decoder = hpack.Decoder(max_header_list_size=1 << 24)
         self.buffer = b""
         self.ended = False
@@ -161,17 +160,10 @@ class RawClient:
         payload = b"".join(struct.pack(">HI", code, value) for code, value in values)
         self.frame(FRAME_SETTINGS, ACK if ack else 0, 0, payload)
 
-    def encode(self, fields):
-        """A header block without indexing, so that blocks may be sent in any order. Names and values
-        may be any bytes."""
-        return b"".join(
-            b"\x10" + _hpack_string(name) + _hpack_string(value) for name, value in fields
-        )
-
     def headers(self, fields, stream=None, end=True, end_headers=True):
         stream = self.take_stream() if stream is None else stream
         flags = (END_STREAM if end else 0) | (END_HEADERS if end_headers else 0)
-        self.frame(FRAME_HEADERS, flags, stream, self.encode(fields))
+        self.frame(FRAME_HEADERS, flags, stream, literal_block(fields))
         return stream
 
     def get(self, path="/", host="a.example.com", **more):
@@ -281,6 +273,12 @@ class RawClient:
         while self.read_frame(timeout) is not None:
             pass
         return True
+
+
+def literal_block(fields):
+    """A header block of literals that are never indexed: blocks may be sent in any order, and names and
+    values may be any bytes."""
+    return b"".join(b"\x10" + _hpack_string(name) + _hpack_string(value) for name, value in fields)
 
 
 def _hpack_string(value):
