@@ -5,6 +5,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/limits.h"
 #include "gateway/upstream/cluster_set.h"
+#include "gateway/upstream/pool.h"
 
 /* Room for the few names of one cluster. */
 enum { CLUSTER_ARENA_BYTES = 512 };
@@ -38,6 +39,64 @@ static struct cluster_target *cluster_find_target(struct cluster_target *targets
     return found;
 }
 
+static bool cluster_same_tls(const struct tls_client_context *a, const struct tls_client_context *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    return a == b || tls_client_context_fingerprint(a) == tls_client_context_fingerprint(b);
+}
+
+/* Would a connection made before this configuration be made the same way today? */
+static bool cluster_same_settings(const struct cluster *cluster,
+                                  const struct cluster_config *config)
+{
+    return cluster->protocol == config->protocol &&
+           cluster->proxy_protocol == config->proxy_protocol &&
+           str_equals(cluster->sni, config->sni) && cluster_same_tls(cluster->tls, config->tls) &&
+           cluster_same_tls(cluster->tls_h2, config->tls_h2);
+}
+
+static void cluster_drop_tls(struct cluster *cluster)
+{
+    tls_client_context_unref(cluster->tls);
+    tls_client_context_unref(cluster->tls_h2);
+    cluster->tls = NULL;
+    cluster->tls_h2 = NULL;
+}
+
+static struct tls_client_context *cluster_ref_tls(struct tls_client_context *context)
+{
+    return context != NULL ? tls_client_context_ref(context) : NULL;
+}
+
+/* How connections are made and how long they are kept. */
+static void cluster_take_connection_config(struct cluster *cluster,
+                                           const struct cluster_config *config)
+{
+    if (cluster->settings == 0 || !cluster_same_settings(cluster, config)) {
+        cluster->settings++;
+    }
+    struct tls_client_context *tls = cluster_ref_tls(config->tls);
+    struct tls_client_context *tls_h2 = cluster_ref_tls(config->tls_h2);
+    cluster_drop_tls(cluster);
+    cluster->tls = tls;
+    cluster->tls_h2 = tls_h2;
+    cluster->protocol = config->protocol;
+    cluster->proxy_protocol = config->proxy_protocol;
+    cluster->sni = arena_copy_str(cluster->arena, config->sni);
+    cluster->connect_timeout_ms = config->connect_timeout_ms != 0
+                                      ? config->connect_timeout_ms
+                                      : cluster->set->connect_timeout_ms;
+    cluster->idle_timeout_ms = config->idle_timeout_ms;
+    cluster->tcp_idle_timeout_ms = config->tcp_idle_timeout_ms;
+    cluster->max_connection_duration_ms = config->max_connection_duration_ms;
+    cluster->max_requests_per_connection = config->max_requests_per_connection;
+    cluster->max_concurrent_streams = config->max_concurrent_streams;
+    cluster->ping_interval_ms = config->ping_interval_ms;
+    cluster->ping_timeout_ms = config->ping_timeout_ms;
+}
+
 /* Copies the configuration; the targets of the former one give their addresses away. */
 static void cluster_take_config(struct cluster *cluster, const struct cluster_config *config)
 {
@@ -54,9 +113,7 @@ static void cluster_take_config(struct cluster *cluster, const struct cluster_co
     cluster->service_namespace = arena_copy_str(arena, config->service_namespace);
     cluster->kind = config->kind;
     cluster->balance_kind = config->balance;
-    cluster->connect_timeout_ms = config->connect_timeout_ms != 0
-                                      ? config->connect_timeout_ms
-                                      : cluster->set->connect_timeout_ms;
+    cluster_take_connection_config(cluster, config);
     cluster->target_count = config->endpoint_count;
     cluster->targets = config->endpoint_count > 0
                            ? mem_alloc_array(config->endpoint_count, sizeof(*cluster->targets))
@@ -100,7 +157,15 @@ struct cluster *cluster_new(struct cluster_set *set, const struct cluster_config
 
 void cluster_update(struct cluster *cluster, const struct cluster_config *config)
 {
+    uint64_t settings = cluster->settings;
+
     cluster_take_config(cluster, config);
+    if (cluster->settings != settings) {
+        /* Busy ones finish what they carry (pool.c). */
+        for (size_t i = 0; i < cluster->endpoints.count; i++) {
+            pool_close_idle(cluster->endpoints.items[i]);
+        }
+    }
     cluster_start(cluster);
 }
 
@@ -120,6 +185,7 @@ static void cluster_free(struct cluster *cluster)
     CHECK(cluster->endpoints.count == 0 && list_is_empty(&cluster->waiting));
     list_remove(&cluster->link);
     cluster_free_targets(cluster->targets, cluster->target_count);
+    cluster_drop_tls(cluster);
     balance_cleanup(&cluster->balance);
     vec_cleanup(&cluster->endpoints);
     arena_free(cluster->arena);
@@ -249,6 +315,40 @@ void cluster_wait(struct cluster *cluster, struct cluster_waiter *waiter)
 void cluster_wait_cancel(struct cluster_waiter *waiter)
 {
     list_remove(&waiter->link);
+}
+
+enum http_version cluster_http_version(const struct cluster *cluster,
+                                       enum http_version client_version)
+{
+    switch (cluster->protocol) {
+    case CLUSTER_HTTP2:
+        return HTTP_VERSION_2;
+    case CLUSTER_CLIENT_PROTOCOL:
+        return client_version == HTTP_VERSION_2 ? HTTP_VERSION_2 : HTTP_VERSION_1_1;
+    case CLUSTER_HTTP1:
+        break;
+    }
+    return HTTP_VERSION_1_1;
+}
+
+/* "a.example:80", "[::1]:80" and "a.example." without what a server name has not (RFC 6066 3). */
+static struct str cluster_host_of_authority(struct str authority)
+{
+    if (authority.len > 0 && authority.ptr[0] == '[') {
+        size_t end = str_find_char(authority, ']');
+        return end == SIZE_MAX ? str_from(NULL, 0) : str_slice(authority, 1, end - 1);
+    }
+    size_t colon = str_find_char(authority, ':');
+    struct str host = colon == SIZE_MAX ? authority : str_slice(authority, 0, colon);
+    return host.len > 0 && host.ptr[host.len - 1] == '.' ? str_slice(host, 0, host.len - 1) : host;
+}
+
+struct str cluster_server_name(const struct cluster *cluster, struct str request_host)
+{
+    if (cluster->tls == NULL) {
+        return str_from(NULL, 0);
+    }
+    return cluster->sni.len > 0 ? cluster->sni : cluster_host_of_authority(request_host);
 }
 
 struct endpoint *cluster_pick_endpoint(struct cluster *cluster, struct endpoint *const *avoid,

@@ -7,6 +7,7 @@
 
 #include "gateway/base/map.h"
 #include "gateway/base/vec.h"
+#include "gateway/http/head.h"
 #include "gateway/observe/metrics.h"
 #include "gateway/upstream/balance.h"
 #include "gateway/upstream/cluster_target.h"
@@ -27,7 +28,10 @@ struct cluster {
     bool is_retired;
     uint64_t id; /* of this configuration; no other in this worker ever has it */
     uint64_t fingerprint;
-    bool is_named;       /* scratch of an update */
+    uint64_t
+        settings;  /* number of what its connections are made by: TLS, protocol, SNI, PROXY header.
+                          One made by another number serves no new request */
+    bool is_named; /* scratch of an update */
     struct arena *arena; /* of the strings below; replaced by an update */
     struct str name;     /* outlives updates: the set's key */
     struct str service_host;
@@ -36,6 +40,19 @@ struct cluster {
     enum cluster_kind kind;
     enum cluster_balance balance_kind;
     uint32_t connect_timeout_ms;
+    /* As in cluster_config; the contexts are counted. */
+    enum cluster_protocol protocol;
+    enum proxy_protocol_version proxy_protocol;
+    struct tls_client_context *tls;
+    struct tls_client_context *tls_h2;
+    struct str sni;
+    uint32_t idle_timeout_ms;
+    uint32_t tcp_idle_timeout_ms;
+    uint32_t max_connection_duration_ms;
+    uint32_t max_requests_per_connection;
+    uint32_t max_concurrent_streams;
+    uint32_t ping_interval_ms;
+    uint32_t ping_timeout_ms;
     struct cluster_target *targets;
     size_t target_count;
     struct {
@@ -62,6 +79,13 @@ bool cluster_is_resolved(const struct cluster *cluster);
 /* Calls back once there is an answer or a failure. For a cluster that is not resolved. */
 void cluster_wait(struct cluster *cluster, struct cluster_waiter *waiter);
 void cluster_wait_cancel(struct cluster_waiter *waiter);
+/* What a connection for a request of this client speaks (DR-50): HTTP_VERSION_1_1 or HTTP_VERSION_2. */
+enum http_version cluster_http_version(const struct cluster *cluster,
+                                       enum http_version client_version);
+/* The name a TLS connection asks for (DR-63): the cluster's `sni`, else the request's host (after
+ * rewrites; a port is dropped; empty for a tunnel). An IP address is for the check of the certificate
+ * alone: transport_tls_connect() sends none. Empty without TLS. A view of one of the two. */
+struct str cluster_server_name(const struct cluster *cluster, struct str request_host);
 /* balance_pick() with this cluster's numbers. NULL: no healthy endpoint (LR-5). */
 struct endpoint *cluster_pick_endpoint(struct cluster *cluster, struct endpoint *const *avoid,
                                        size_t avoid_count);

@@ -25,9 +25,9 @@ struct endpoint *endpoint_new(struct cluster *cluster, const struct address *add
     endpoint->weight = 1;
     endpoint->ref_count = 1;
     list_init(&endpoint->idle);
+    list_init(&endpoint->sharing);
     list_init(&endpoint->busy);
     list_init(&endpoint->dials);
-    list_init(&endpoint->waiting);
     list_push_back(&cluster->set->endpoints, &endpoint->link);
     return endpoint;
 }
@@ -53,14 +53,28 @@ void endpoint_unref(struct endpoint *endpoint)
     if (endpoint == NULL || --endpoint->ref_count > 0) {
         return;
     }
-    CHECK(list_is_empty(&endpoint->idle) && list_is_empty(&endpoint->busy) &&
-          list_is_empty(&endpoint->dials) && list_is_empty(&endpoint->waiting));
+    CHECK(list_is_empty(&endpoint->idle) && list_is_empty(&endpoint->sharing) &&
+          list_is_empty(&endpoint->busy) && list_is_empty(&endpoint->dials) &&
+          endpoint->waiting_count == 0);
     struct cluster *cluster = endpoint->cluster;
     list_remove(&endpoint->link);
     endpoint_drop_string(endpoint->text);
     endpoint_drop_string(endpoint->host);
     mem_free(endpoint);
     cluster_unref(cluster);
+}
+
+void endpoint_begin_use(struct endpoint *endpoint)
+{
+    (void)endpoint_ref(endpoint); /* given back by endpoint_end_use() */
+    endpoint->active_requests++;
+}
+
+void endpoint_end_use(struct endpoint *endpoint)
+{
+    CHECK(endpoint->active_requests > 0);
+    endpoint->active_requests--;
+    endpoint_unref(endpoint);
 }
 
 void endpoint_retire(struct endpoint *endpoint)

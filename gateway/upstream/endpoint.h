@@ -25,14 +25,15 @@ struct endpoint {
     uint64_t request_count;
     uint64_t connect_failure_count;
     /* pool.c */
-    struct list idle;    /* of struct pool_conn, the warmest first */
-    struct list busy;    /* of struct pool_conn */
-    struct list dials;   /* of struct pool_dial, the oldest first */
-    struct list waiting; /* of struct pool_request, the oldest first */
+    struct list idle; /* of struct pool_conn, the warmest first */
+    struct list
+        sharing;       /* of struct pool_conn: HTTP/2, busy with room for more, the fullest first */
+    struct list busy;  /* of struct pool_conn: without room */
+    struct list dials; /* of struct pool_dial, each with the requests that wait for it */
     uint32_t idle_count;
-    uint32_t busy_count;
+    uint32_t busy_count; /* sharing ones included */
     uint32_t dial_count;
-    uint32_t waiting_count;
+    uint32_t waiting_count; /* requests, whatever they wait for */
 };
 
 /* With one reference; takes one on the cluster. */
@@ -40,6 +41,11 @@ struct endpoint *endpoint_new(struct cluster *cluster, const struct address *add
                               struct str host);
 struct endpoint *endpoint_ref(struct endpoint *endpoint);
 void endpoint_unref(struct endpoint *endpoint);
+/* Something is under way through it, a request or a tunnel, until endpoint_end_use(): counts for
+ * least-request and for the admin pages, and holds a reference. A tunnel tells the figures of its
+ * connection by itself (cluster_count_connection()). */
+void endpoint_begin_use(struct endpoint *endpoint);
+void endpoint_end_use(struct endpoint *endpoint);
 /* The cluster lets go: idle connections close, others when they become idle. */
 void endpoint_retire(struct endpoint *endpoint);
 

@@ -1,253 +1,235 @@
-/* pool: keep-alive connections to one endpoint. A worker's; each connection, dial and waiting
- * request holds a reference on the endpoint, so it outlives its removal from the configuration. */
+/* pool: who waits for a connection of an endpoint, and the dials that are to bring it. A worker's; each
+ * dial and each waiting request holds a reference on the endpoint. Connections are in pool_conn.c.
+ *
+ * A request that waits hangs on one dial, and fails with it; until then whatever connection of its key
+ * gets room takes the one that has waited longest. A dial that nobody waits for any more goes on: its
+ * connection will be wanted. Only when its last request was given up it is too. */
 #include "gateway/upstream/pool.h"
 
 #include "gateway/base/check.h"
 #include "gateway/base/mem.h"
-#include "gateway/http/h1_conn.h"
-#include "gateway/net/dial.h"
-#include "gateway/observe/log.h"
 #include "gateway/upstream/cluster.h"
 #include "gateway/upstream/cluster_set.h"
+#include "gateway/upstream/pool_state.h"
 
 #include <errno.h>
-#include <string.h>
 
-struct pool_conn {
-    struct list link; /* endpoint->idle or ->busy */
-    struct endpoint *endpoint;
-    struct conn *conn;
-    uint64_t request_count;
-    bool is_idle;
-};
+/* --- Keys ------------------------------------------------------------------------------------- */
 
-struct pool_dial {
-    struct list link;
-    struct endpoint *endpoint;
-    struct dial *dial;
-};
-
-/* --- Connections ------------------------------------------------------------------------------ */
-
-static void pool_conn_set_idle(struct pool_conn *pooled, bool is_idle)
+void pool_key_copy(struct pool_key *to, const struct pool_key *from)
 {
-    struct endpoint *endpoint = pooled->endpoint;
-
-    list_remove(&pooled->link);
-    if (pooled->is_idle) {
-        endpoint->idle_count--;
-    } else {
-        endpoint->busy_count--;
-    }
-    pooled->is_idle = is_idle;
-    if (is_idle) {
-        list_push_front(&endpoint->idle, &pooled->link);
-        endpoint->idle_count++;
-    } else {
-        list_push_back(&endpoint->busy, &pooled->link);
-        endpoint->busy_count++;
+    *to = *from;
+    to->client = NULL;
+    to->client_local = NULL;
+    if (from->server_name.len > 0) {
+        to->server_name.ptr = mem_copy_string(from->server_name.ptr, from->server_name.len);
     }
 }
 
-/* The connection is closed or closes by itself; its memory goes after the turn, because it may be
- * on the stack. */
-static void pool_conn_forget(struct pool_conn *pooled)
+void pool_key_cleanup(struct pool_key *key)
 {
-    struct endpoint *endpoint = pooled->endpoint;
-    struct cluster *cluster = endpoint->cluster;
+    union {
+        const char *read_only;
+        char *memory;
+    } name = { .read_only = key->server_name.ptr };
 
-    list_remove(&pooled->link);
-    if (pooled->is_idle) {
-        endpoint->idle_count--;
-    } else {
-        endpoint->busy_count--;
-    }
-    pooled->conn = NULL;
-    cluster_count_connection(cluster, -1);
-    loop_reap(cluster->set->loop, pooled, mem_free);
-    endpoint_unref(endpoint);
-}
-
-static void pool_conn_close(struct pool_conn *pooled)
-{
-    struct conn *conn = pooled->conn;
-
-    pool_conn_forget(pooled);
-    conn->ops->close(conn);
-}
-
-static struct leg *pool_conn_open_leg(struct pool_conn *pooled, const struct pool_request *request)
-{
-    if (pooled->is_idle) {
-        pool_conn_set_idle(pooled, false);
-    }
-    struct leg *leg = pooled->conn->ops->open_leg(pooled->conn, request->handler, request->owner);
-    if (leg != NULL) {
-        pooled->request_count++;
-    }
-    return leg;
-}
-
-/* Hands a free connection to the request that has waited longest; false: nobody waits. */
-static bool pool_serve_waiting(struct endpoint *endpoint, struct pool_conn *pooled)
-{
-    struct list *first = list_first(&endpoint->waiting);
-
-    if (first == NULL) {
-        return false;
-    }
-    struct pool_request *request = list_object(first, struct pool_request, link);
-    bool is_reused = pooled->request_count > 0;
-    struct leg *leg = pool_conn_open_leg(pooled, request);
-    if (leg == NULL) {
-        return false;
-    }
-    list_remove(&request->link);
-    endpoint->waiting_count--;
-    request->endpoint = NULL;
-    request->on_leg(request->owner, leg, is_reused);
-    endpoint_unref(endpoint);
-    return true;
-}
-
-static void pool_trim_idle(struct endpoint *endpoint)
-{
-    while (endpoint->idle_count > LIMIT_POOL_IDLE_PER_ENDPOINT) {
-        pool_conn_close(list_object(list_last(&endpoint->idle), struct pool_conn, link));
+    if (key->server_name.len > 0) {
+        mem_free(name.memory);
     }
 }
 
-static void pool_on_idle(void *owner, struct conn *conn, bool is_reusable)
-{
-    struct pool_conn *pooled = owner;
-    struct endpoint *endpoint = pooled->endpoint;
+/* --- Waiting ---------------------------------------------------------------------------------- */
 
-    (void)conn;
-    if (!is_reusable) {
-        return; /* on_closed follows */
-    }
-    endpoint_ref(endpoint); /* whoever is served may drop the last other one */
-    if (!pool_serve_waiting(endpoint, pooled)) {
-        if (endpoint->is_retired) {
-            pool_conn_close(pooled);
-        } else {
-            pool_conn_set_idle(pooled, true);
-            pool_trim_idle(endpoint);
+struct pool_request *pool_first_waiting(const struct endpoint *endpoint, const struct pool_key *key)
+{
+    LIST_EACH (&endpoint->dials, link) {
+        struct pool_dial *dialing = list_object(link, struct pool_dial, link);
+        struct list *first = list_first(&dialing->waiting);
+        if (first != NULL && pool_key_equals(&dialing->key, key)) {
+            return list_object(first, struct pool_request, link);
         }
     }
+    return NULL;
+}
+
+void pool_leave_place(struct pool_request *request)
+{
+    struct pool_dial *dialing = request->dial;
+
+    list_remove(&request->link);
+    loop_defer_cancel(&request->later);
+    if (dialing == NULL) {
+        return;
+    }
+    request->dial = NULL;
+    dialing->waiting_count--;
+    if (dialing->waiting_count == 0 && list_is_linked(&dialing->link)) {
+        list_remove(&dialing->link);
+        list_push_back(&dialing->endpoint->dials, &dialing->link);
+    }
+}
+
+void pool_stop_waiting(struct pool_request *request)
+{
+    pool_leave_place(request);
+    request->endpoint->waiting_count--;
+    request->endpoint = NULL;
+}
+
+static void pool_fail(struct pool_request *request, int error_number, struct str tls_failure)
+{
+    struct endpoint *endpoint = request->endpoint;
+
+    pool_stop_waiting(request);
+    request->on_connect_failure(request->owner, error_number, tls_failure);
     endpoint_unref(endpoint);
 }
 
-static void pool_on_closed(void *owner, struct conn *conn)
+static void pool_on_later(void *arg)
 {
-    (void)conn;
-    pool_conn_forget(owner);
+    struct pool_request *request = arg;
+
+    pool_fail(request, request->error_number, STR(""));
 }
 
-static const struct conn_owner pool_conn_owner = {
-    .on_idle = pool_on_idle,
-    .on_closed = pool_on_closed,
-};
-
-static struct pool_conn *pool_conn_new(struct endpoint *endpoint, int fd)
+void pool_fail_later(struct pool_request *request, int error_number)
 {
-    struct cluster_set *set = endpoint->cluster->set;
-    struct pool_conn *pooled = mem_new(struct pool_conn);
-
-    pooled->endpoint = endpoint_ref(endpoint);
-    list_push_back(&endpoint->busy, &pooled->link);
-    endpoint->busy_count++;
-    cluster_count_connection(endpoint->cluster, 1);
-    pooled->conn = h1_conn_new_client(transport_new(set->loop, fd, &endpoint->address),
-                                      &set->conn_limits, &pool_conn_owner, pooled);
-    return pooled;
+    pool_leave_place(request);
+    request->error_number = error_number;
+    loop_defer(request->endpoint->cluster->set->loop, &request->later, pool_on_later, request);
 }
 
 /* --- Dials ------------------------------------------------------------------------------------ */
 
-static void pool_dial_forget(struct pool_dial *dialing)
+static void pool_dial_free(struct pool_dial *dialing)
 {
     struct endpoint *endpoint = dialing->endpoint;
 
-    list_remove(&dialing->link);
-    endpoint->dial_count--;
+    pool_key_cleanup(&dialing->key);
     mem_free(dialing);
     endpoint_unref(endpoint);
 }
 
-static const char *pool_failure_word(int error_number)
-{
-    switch (error_number) {
-    case ETIMEDOUT:
-        return "timeout";
-    case ECONNREFUSED:
-        return "refused";
-    case ENETUNREACH:
-    case EHOSTUNREACH:
-        return "unreachable";
-    case ECONNRESET:
-        return "reset";
-    default:
-        return "local";
-    }
-}
-
-static void pool_fail_waiting(struct endpoint *endpoint, int error_number)
-{
-    struct list *first = list_first(&endpoint->waiting);
-    struct str reason = str_from_cstr(pool_failure_word(error_number));
-
-    endpoint->connect_failure_count++;
-    metric_series_add(metrics_series(endpoint->cluster->set->metrics,
-                                     METRIC_UPSTREAM_CONNECT_FAILURES, &reason, 1),
-                      1);
-    LOG_DEBUG("pool", "cannot connect to %.*s of %.*s: %s", STR_ARG(endpoint->text),
-              STR_ARG(endpoint->cluster->name), strerror(error_number));
-    /* Somebody else's connection may have served the one this dial was for. */
-    if (first == NULL || endpoint->waiting_count <= endpoint->dial_count) {
-        return;
-    }
-    struct pool_request *request = list_object(first, struct pool_request, link);
-    list_remove(&request->link);
-    endpoint->waiting_count--;
-    request->endpoint = NULL;
-    request->on_connect_failure(request->owner, error_number, STR(""));
-    endpoint_unref(endpoint);
-}
-
-static void pool_on_dialed(void *owner, int fd, int error_number)
-{
-    struct pool_dial *dialing = owner;
-    struct endpoint *endpoint = endpoint_ref(dialing->endpoint);
-
-    pool_dial_forget(dialing);
-    if (error_number != 0) {
-        pool_fail_waiting(endpoint, error_number);
-    } else {
-        struct pool_conn *pooled = pool_conn_new(endpoint, fd);
-        if (!pool_serve_waiting(endpoint, pooled)) {
-            pool_on_idle(pooled, pooled->conn, true);
-        }
-    }
-    endpoint_unref(endpoint);
-}
-
-static void pool_start_dial(struct endpoint *endpoint)
-{
-    struct cluster *cluster = endpoint->cluster;
-    struct pool_dial *dialing = mem_new(struct pool_dial);
-
-    dialing->endpoint = endpoint_ref(endpoint);
-    list_push_back(&endpoint->dials, &dialing->link);
-    endpoint->dial_count++;
-    dialing->dial = dial_start(cluster->set->loop, &endpoint->address, cluster->connect_timeout_ms,
-                               pool_on_dialed, dialing);
-}
-
 static void pool_cancel_dial(struct pool_dial *dialing)
 {
-    dial_cancel(dialing->dial);
-    pool_dial_forget(dialing);
+    list_remove(&dialing->link);
+    dialing->endpoint->dial_count--;
+    connect_cancel(dialing->connect);
+    pool_dial_free(dialing);
+}
+
+/* Callbacks may end other requests that wait for the same: each time it is asked anew who is first. */
+static void pool_dial_fail(struct pool_dial *dialing, int error_number, struct str tls_failure)
+{
+    struct list *first;
+
+    while ((first = list_first(&dialing->waiting)) != NULL) {
+        pool_fail(list_object(first, struct pool_request, link), error_number, tls_failure);
+    }
+}
+
+static void pool_dial_succeed(struct pool_dial *dialing, struct transport *transport)
+{
+    struct pool_conn *pooled = pool_conn_new(dialing->endpoint, transport, &dialing->key);
+    bool has_served = false;
+    struct list *first;
+
+    while (pooled->conn != NULL && pooled->place != POOL_BUSY &&
+           (first = list_first(&dialing->waiting)) != NULL &&
+           pool_conn_serve(pooled, list_object(first, struct pool_request, link))) {
+        has_served = true;
+    }
+    /* It carries fewer than was thought. One that carries none is not simply made again. */
+    while ((first = list_first(&dialing->waiting)) != NULL) {
+        struct pool_request *request = list_object(first, struct pool_request, link);
+        pool_leave_place(request);
+        if (has_served) {
+            pool_wait_for_dial(request);
+        } else {
+            pool_fail_later(request, EAGAIN);
+        }
+    }
+    pool_conn_serve_waiting(pooled);
+    pool_conn_rest(pooled);
+}
+
+static void pool_on_connected(void *owner, struct transport *transport, int error_number,
+                              struct str tls_failure)
+{
+    struct pool_dial *dialing = owner;
+
+    dialing->connect = NULL;
+    list_remove(&dialing->link); /* whoever asks from now on does not wait for this one */
+    dialing->endpoint->dial_count--;
+    if (transport == NULL) {
+        pool_dial_fail(dialing, error_number, tls_failure);
+    } else {
+        pool_dial_succeed(dialing, transport);
+    }
+    pool_dial_free(dialing);
+}
+
+static uint32_t pool_dial_capacity(const struct cluster *cluster, enum http_version version)
+{
+    uint32_t capacity = LIMIT_POOL_ASSUMED_STREAMS;
+
+    if (version != HTTP_VERSION_2) {
+        return 1;
+    }
+    if (cluster->max_concurrent_streams != 0 && cluster->max_concurrent_streams < capacity) {
+        capacity = cluster->max_concurrent_streams;
+    }
+    if (cluster->max_requests_per_connection != 0 &&
+        cluster->max_requests_per_connection < capacity) {
+        capacity = cluster->max_requests_per_connection;
+    }
+    return capacity;
+}
+
+static struct pool_dial *pool_start_dial(struct endpoint *endpoint, const struct pool_key *key)
+{
+    struct pool_dial *dialing = mem_new(struct pool_dial);
+    struct connect_options options = {
+        .version = key->version,
+        .server_name = key->server_name,
+        .client = key->client,
+        .client_local = key->client_local,
+    };
+
+    dialing->endpoint = endpoint_ref(endpoint);
+    pool_key_copy(&dialing->key, key);
+    list_init(&dialing->waiting);
+    dialing->capacity = pool_dial_capacity(endpoint->cluster, key->version);
+    list_push_back(&endpoint->dials, &dialing->link);
+    endpoint->dial_count++;
+    dialing->connect = connect_start(endpoint, &options, pool_on_connected, dialing);
+    return dialing;
+}
+
+/* One whose connection will have room; they stand at the end of the list. */
+static struct pool_dial *pool_find_dial(const struct endpoint *endpoint, const struct pool_key *key)
+{
+    const struct list *head = &endpoint->dials;
+
+    for (struct list *link = head->prev; link != head; link = link->prev) {
+        struct pool_dial *dialing = list_object(link, struct pool_dial, link);
+        if (dialing->waiting_count < dialing->capacity && pool_key_equals(&dialing->key, key)) {
+            return dialing;
+        }
+    }
+    return NULL;
+}
+
+void pool_wait_for_dial(struct pool_request *request)
+{
+    struct pool_dial *dialing = pool_find_dial(request->endpoint, &request->key);
+
+    if (dialing == NULL) {
+        dialing = pool_start_dial(request->endpoint, &request->key);
+    }
+    request->dial = dialing;
+    list_push_back(&dialing->waiting, &request->link);
+    dialing->waiting_count++;
 }
 
 /* --- Requests --------------------------------------------------------------------------------- */
@@ -255,52 +237,62 @@ static void pool_cancel_dial(struct pool_dial *dialing)
 enum pool_answer pool_request_leg(struct endpoint *endpoint, struct pool_request *request,
                                   struct leg **leg, bool *is_reused)
 {
-    CHECK(request->endpoint == NULL);
-    struct list *first;
+    struct pool_conn *pooled;
 
-    while ((first = list_first(&endpoint->idle)) != NULL) {
-        struct pool_conn *pooled = list_object(first, struct pool_conn, link);
+    CHECK(request->endpoint == NULL);
+    request->key.settings = endpoint->cluster->settings;
+    if (request->key.version != HTTP_VERSION_2) {
+        request->key.version = HTTP_VERSION_1_1;
+    }
+    while ((pooled = pool_conn_find(endpoint, &request->key)) != NULL &&
+           pool_conn_may_carry(pooled, request)) {
         *is_reused = pooled->request_count > 0;
         *leg = pool_conn_open_leg(pooled, request);
         if (*leg != NULL) {
             return POOL_LEG;
         }
-        pool_conn_close(pooled); /* idle, yet unwilling: it is on its way out */
     }
     if (endpoint->waiting_count >= LIMIT_PENDING_REQUESTS) {
         return POOL_OVERFLOW;
     }
     request->endpoint = endpoint_ref(endpoint);
-    list_push_back(&endpoint->waiting, &request->link);
     endpoint->waiting_count++;
-    pool_start_dial(endpoint);
+    if (pooled != NULL) {
+        pool_conn_hold(pooled, request);
+    } else {
+        pool_wait_for_dial(request);
+    }
     return POOL_WAIT;
 }
 
 void pool_request_cancel(struct pool_request *request)
 {
     struct endpoint *endpoint = request->endpoint;
+    struct pool_dial *dialing = request->dial;
 
     if (endpoint == NULL) {
         return;
     }
-    request->endpoint = NULL;
-    list_remove(&request->link);
-    endpoint->waiting_count--;
-    if (endpoint->dial_count > endpoint->waiting_count) {
-        pool_cancel_dial(list_object(list_last(&endpoint->dials), struct pool_dial, link));
+    pool_stop_waiting(request);
+    if (dialing != NULL && dialing->connect != NULL && dialing->waiting_count == 0) {
+        pool_cancel_dial(dialing);
     }
     endpoint_unref(endpoint);
 }
 
-void pool_close_idle(struct endpoint *endpoint)
+static void pool_close_list(const struct list *conns)
 {
     struct list *first;
 
-    endpoint_ref(endpoint);
-    while ((first = list_first(&endpoint->idle)) != NULL) {
+    while ((first = list_first(conns)) != NULL) {
         pool_conn_close(list_object(first, struct pool_conn, link));
     }
+}
+
+void pool_close_idle(struct endpoint *endpoint)
+{
+    (void)endpoint_ref(endpoint); /* while its connections let go of it */
+    pool_close_list(&endpoint->idle);
     endpoint_unref(endpoint);
 }
 
@@ -308,14 +300,13 @@ void pool_close_all(struct endpoint *endpoint)
 {
     struct list *first;
 
-    endpoint_ref(endpoint);
-    CHECK(list_is_empty(&endpoint->waiting));
+    (void)endpoint_ref(endpoint);
+    CHECK(endpoint->waiting_count == 0);
     while ((first = list_first(&endpoint->dials)) != NULL) {
         pool_cancel_dial(list_object(first, struct pool_dial, link));
     }
-    while ((first = list_first(&endpoint->busy)) != NULL) {
-        pool_conn_close(list_object(first, struct pool_conn, link));
-    }
-    pool_close_idle(endpoint);
+    pool_close_list(&endpoint->sharing);
+    pool_close_list(&endpoint->busy);
+    pool_close_list(&endpoint->idle);
     endpoint_unref(endpoint);
 }
