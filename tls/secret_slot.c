@@ -135,7 +135,8 @@ static void slot_log_version(const struct secret_slot *slot, const struct secret
 
 static bool slot_has_ca_name(const struct secret_slot *slot)
 {
-    return str_ends_with(slot->entry.name, STR("-cacert"));
+    return str_ends_with(slot->entry.name, STR(SECRET_CA_SUFFIX)) ||
+           str_starts_with(slot->entry.name, STR(SECRET_CA_FILE_PREFIX));
 }
 
 /* The leaf's validity is left out here: it changes with time and is told by slot_compose_problem(). */

@@ -6,6 +6,10 @@
 #include "tls/secret_files.h"
 #include "tls/secret_store.h"
 
+/* Names that promise CA certificates and no pair (TL-24, DR-64). */
+#define SECRET_CA_SUFFIX "-cacert"
+#define SECRET_CA_FILE_PREFIX "ca-file:"
+
 enum secret_slot_source { SLOT_DIRECTORY, SLOT_FILES, SLOT_DOCUMENT };
 
 struct secret_slot {

@@ -290,14 +290,11 @@ static void store_set_path(char **slot_path, struct str path)
     *slot_path = mem_copy_string(path.ptr != NULL ? path.ptr : "", path.len);
 }
 
-struct str secret_store_want_files(struct secret_store *store, struct str certificate_path,
-                                   struct str key_path, struct str ca_path)
+static struct str store_want(struct secret_store *store, struct str name,
+                             struct str certificate_path, struct str key_path, struct str ca_path)
 {
-    struct text name = { 0 };
+    struct secret_slot *slot = store_get_slot(store, STR(""), name);
 
-    text_printf(&name, "file:%.*s", STR_ARG(certificate_path));
-    struct secret_slot *slot = store_get_slot(store, STR(""), text_view(&name));
-    text_cleanup(&name);
     if (slot == NULL) {
         return STR("");
     }
@@ -312,6 +309,34 @@ struct str secret_store_want_files(struct secret_store *store, struct str certif
     return slot->entry.name;
 }
 
+struct str secret_store_want_files(struct secret_store *store, struct str certificate_path,
+                                   struct str key_path, struct str ca_path)
+{
+    struct text name = { 0 };
+
+    text_printf(&name, "file:%.*s", STR_ARG(certificate_path));
+    struct str entered = store_want(store, text_view(&name), certificate_path, key_path, ca_path);
+    text_cleanup(&name);
+    return entered;
+}
+
+struct str secret_store_want_ca_file(struct secret_store *store, struct str ca_path)
+{
+    struct text name = { 0 };
+
+    text_printf(&name, SECRET_CA_FILE_PREFIX "%.*s", STR_ARG(ca_path));
+    struct str entered = store_want(store, text_view(&name), STR(""), STR(""), ca_path);
+    text_cleanup(&name);
+    return entered;
+}
+
+/* The path that stands for all of them in messages. */
+static struct str store_files_origin(const struct secret_slot *slot)
+{
+    return str_from_cstr(slot->certificate_path[0] != '\0' ? slot->certificate_path
+                                                           : slot->ca_path);
+}
+
 static void store_load_files(struct secret_store *store, int64_t wall_s)
 {
     size_t position = 0;
@@ -321,7 +346,7 @@ static void store_load_files(struct secret_store *store, int64_t wall_s)
     while (map_next(&store->slots, &position, &key, &value)) {
         struct secret_slot *slot = value;
         if (slot->source != SLOT_FILES || !slot->is_wanted ||
-            !store_claim_slot(store, slot, SLOT_FILES, str_from_cstr(slot->certificate_path))) {
+            !store_claim_slot(store, slot, SLOT_FILES, store_files_origin(slot))) {
             continue;
         }
         struct secret_files files = { .count = 0 };
@@ -513,6 +538,25 @@ struct secret *secret_store_find(const struct secret_store *store, struct str na
     bool can_serve = entry != NULL && entry->secret != NULL && secret_has_pair(entry->secret);
 
     return can_serve ? entry->secret : NULL;
+}
+
+struct secret *secret_store_find_ca(const struct secret_store *store, struct str namespace_,
+                                    struct str name)
+{
+    const struct secret_entry *entry = NULL;
+
+    if (!str_ends_with(name, STR(SECRET_CA_SUFFIX))) {
+        struct text ca_name = { 0 };
+        text_printf(&ca_name, "%.*s" SECRET_CA_SUFFIX, STR_ARG(name));
+        entry = secret_store_find_entry(store, namespace_, text_view(&ca_name));
+        text_cleanup(&ca_name);
+    }
+    if (entry == NULL) {
+        entry = secret_store_find_entry(store, namespace_, name);
+    }
+    bool has_ca = entry != NULL && entry->secret != NULL && secret_ca(entry->secret)->count > 0;
+
+    return has_ca ? entry->secret : NULL;
 }
 
 size_t secret_store_count(const struct secret_store *store)

@@ -34,6 +34,9 @@ void secret_store_add_directory(struct secret_store *store, const char *path);
  * "file:CERTIFICATE_PATH"; asked for again at each load, forgotten when not. */
 struct str secret_store_want_files(struct secret_store *store, struct str certificate_path,
                                    struct str key_path, struct str ca_path);
+/* A file of CA certificates named by a DestinationRule's caCertificates (DR-64). Entered as
+ * "ca-file:CA_PATH"; otherwise as above. */
+struct str secret_store_want_ca_file(struct secret_store *store, struct str ca_path);
 /* Secret documents of the resources; begin forgets the former ones once load is done. */
 void secret_store_begin_documents(struct secret_store *store);
 void secret_store_add_document(struct secret_store *store, const struct secret_source *source);
@@ -45,6 +48,11 @@ bool secret_store_load(struct secret_store *store, int64_t wall_s);
  * entry says why (bad, unknown when there is no entry, or a CA only). */
 struct secret *secret_store_find(const struct secret_store *store, struct str namespace_,
                                  struct str name);
+/* What holds the CA certificates that go with a credentialName, or a name of
+ * secret_store_want_ca_file(): the entry NAME-cacert where there is one, else NAME (TL-23, TL-24). As
+ * secret_store_find(); NULL also when that entry holds no CA, without falling back. */
+struct secret *secret_store_find_ca(const struct secret_store *store, struct str namespace_,
+                                    struct str name);
 /* All about a name, good until the next load; NULL: no source has it. */
 const struct secret_entry *secret_store_find_entry(const struct secret_store *store,
                                                    struct str namespace_, struct str name);

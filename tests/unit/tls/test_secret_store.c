@@ -331,6 +331,85 @@ static void test_files(void **state) /* TL-32, TL-33 */
     mem_free(key);
 }
 
+/* DR-64: a file of CA certificates for calls to an upstream. */
+static void test_wanted_ca_files(void **state)
+{
+    char *path = temp_dir_path(&dir, "roots.pem");
+    struct str_vec paths = { 0 };
+    char name[120];
+
+    (void)state;
+    struct str entered = secret_store_want_ca_file(store, str_from_cstr(path));
+    (void)snprintf(name, sizeof(name), "%.*s", STR_ARG(entered));
+    assert_true(str_starts_with(entered, STR("ca-file:/")));
+    assert_true(secret_store_load(store, now_s));
+    assert_state(name, SECRET_BAD, "no such file");
+    assert_null(secret_store_find_ca(store, STR(""), str_from_cstr(name)));
+    secret_store_watched_paths(store, &paths);
+    assert_int_equal(paths.count, 1);
+    assert_true(str_equals(paths.items[0], str_from_cstr(dir.path)));
+    vec_cleanup(&paths);
+
+    put("roots.pem", "no certificate");
+    (void)secret_store_want_ca_file(store, str_from_cstr(path));
+    assert_true(secret_store_load(store, now_s));
+    assert_state(name, SECRET_BAD, "no PEM certificate");
+
+    put("roots.pem", a.certificate_pem);
+    (void)secret_store_want_ca_file(store, str_from_cstr(path));
+    assert_true(secret_store_load(store, now_s));
+    assert_state(name, SECRET_GOOD, "");
+    assert_int_equal(entry_of(name)->problem.len, 0); /* it is meant to hold no pair */
+    assert_true(str_equals(entry_of(name)->origin, str_from_cstr(path)));
+    const struct secret *ca = secret_store_find_ca(store, STR(""), str_from_cstr(name));
+    assert_non_null(ca);
+    assert_int_equal(secret_ca(ca)->count, 1);
+    assert_null(secret_store_find(store, STR(""), str_from_cstr(name)));
+
+    /* Replaced; then asked for by nobody. */
+    char *both = make_joined(a.certificate_pem, b.certificate_pem, NULL);
+    put("roots.pem", both);
+    (void)secret_store_want_ca_file(store, str_from_cstr(path));
+    assert_true(secret_store_load(store, now_s));
+    ca = secret_store_find_ca(store, STR(""), str_from_cstr(name));
+    assert_int_equal(secret_ca(ca)->count, 2);
+    assert_true(secret_store_load(store, now_s));
+    assert_null(entry_of(name));
+    mem_free(both);
+    mem_free(path);
+}
+
+/* TL-23, TL-24: NAME-cacert goes first, and does not fall back when it holds no CA. */
+static void test_the_ca_of_a_name(void **state)
+{
+    (void)state;
+    make_dir("both");
+    put_pair("both", &a);
+    put("both/ca.crt", a.certificate_pem);
+    make_dir("plain");
+    put_pair("plain", &a);
+    make_dir("apart");
+    put_pair("apart", &a);
+    put("apart/ca.crt", a.certificate_pem);
+    make_dir("apart-cacert");
+    put("apart-cacert/cacert", b.certificate_pem);
+    make_dir("wrong");
+    put("wrong/ca.crt", a.certificate_pem);
+    make_dir("wrong-cacert");
+    put_pair("wrong-cacert", &b);
+    assert_true(secret_store_load(store, now_s));
+
+    assert_null(secret_store_find_ca(store, STR(""), STR("nowhere")));
+    assert_null(secret_store_find_ca(store, STR(""), STR("plain")));
+    assert_null(secret_store_find_ca(store, STR(""), STR("wrong")));
+    assert_null(secret_store_find_ca(store, STR("other"), STR("both")));
+    assert_ptr_equal(secret_store_find_ca(store, STR(""), STR("both")), entry_of("both")->secret);
+    assert_ptr_equal(secret_store_find_ca(store, STR(""), STR("apart")),
+                     entry_of("apart-cacert")->secret);
+    assert_ptr_equal(secret_store_find_ca(store, STR(""), STR("apart-cacert")),
+                     entry_of("apart-cacert")->secret);
+}
+
 static void test_documents(void **state)
 {
     struct secret_source source = {
@@ -443,6 +522,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_generations, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_namespaces_and_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_wanted_ca_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_ca_of_a_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_documents, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_time_passes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_directory, set_up, tear_down),
