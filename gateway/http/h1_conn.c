@@ -105,6 +105,15 @@ static bool h1_conn_is_reusable(const struct h1_conn *h1)
     return !h1->wants_close && !h1->is_draining && !h1->is_peer_ended;
 }
 
+/* The peer's side of a tunnel is over; ours may go on. */
+static void h1_conn_end_tunnel_input(struct h1_conn *h1)
+{
+    if (h1->is_leg_open && !h1->is_leg_dead && h1->receive == H1_RECEIVE_BODY) {
+        h1->receive = H1_RECEIVE_DONE;
+        h1->leg.handler->on_complete(h1->leg.owner, &h1->leg, NULL);
+    }
+}
+
 /* At the end of a turn. */
 static void h1_conn_on_later(void *arg)
 {
@@ -112,6 +121,8 @@ static void h1_conn_on_later(void *arg)
 
     if (h1->is_closed) {
         h1_conn_tell_closed(h1);
+    } else if (h1->tunnel == H1_TUNNEL_OPEN) {
+        h1_conn_end_tunnel_input(h1); /* had ended before the tunnel began */
     } else if (!h1->is_leg_open && h1->conn.owner_ops->on_idle != NULL) {
         h1->conn.owner_ops->on_idle(h1->conn.owner, &h1->conn, true);
     }
@@ -151,9 +162,9 @@ static void h1_conn_watch_head(struct h1_conn *h1)
 
 void h1_conn_watch_body(struct h1_conn *h1)
 {
-    bool waits_for_peer =
-        h1->receive == H1_RECEIVE_DRAIN ||
-        (h1->receive == H1_RECEIVE_BODY && !h1->is_paused && !h1->is_awaiting_continue);
+    bool waits_for_peer = h1->receive == H1_RECEIVE_DRAIN ||
+                          (h1->receive == H1_RECEIVE_BODY && h1->tunnel != H1_TUNNEL_OPEN &&
+                           !h1->is_paused && !h1->is_awaiting_continue);
 
     if (waits_for_peer) {
         h1_conn_set_deadline(h1, H1_DEADLINE_BODY, h1->limits.body_timeout_ms);
@@ -272,11 +283,30 @@ static void h1_conn_prepare_parser(struct h1_conn *h1)
 
 static void h1_conn_start_body(struct h1_conn *h1)
 {
+    if (h1->head->framing == BODY_TUNNEL) {
+        h1->tunnel = H1_TUNNEL_ASKED;
+        h1->receive = H1_RECEIVE_ANSWER;
+        return;
+    }
     h1_body_init(&h1->body, h1->head->framing, h1->head->content_length, h1->arena);
     h1->receive = h1->head->framing == BODY_NONE ||
                           (h1->head->framing == BODY_LENGTH && h1->head->content_length == 0)
                       ? H1_RECEIVE_DONE
                       : H1_RECEIVE_BODY;
+}
+
+void h1_conn_begin_tunnel(struct h1_conn *h1)
+{
+    h1->tunnel = H1_TUNNEL_OPEN;
+    h1->wants_close = true; /* no request comes after it */
+    h1_body_init(&h1->body, BODY_TUNNEL, 0, h1->arena);
+    h1->receive = H1_RECEIVE_BODY;
+    h1_conn_set_deadline(h1, H1_DEADLINE_NONE, 0); /* spec CN-32: the exchange watches it */
+    /* Bytes that waited for the answer are the first of the tunnel, an end that came is its end. */
+    transport_resume_read(h1->conn.transport, TRANSPORT_PAUSE_PIPELINE);
+    if (h1->is_peer_ended) {
+        loop_defer(h1->loop, &h1->later, h1->later.fn, h1);
+    }
 }
 
 /* All receive functions: *taken bytes are used up; false: nothing more can be done with the rest.
@@ -347,6 +377,22 @@ static bool h1_conn_receive_interim(struct h1_conn *h1)
     return !h1->is_paused;
 }
 
+static bool h1_conn_receive_switching(struct h1_conn *h1)
+{
+    h1_conn_begin_tunnel(h1);
+    h1->leg.handler->on_head(h1->leg.owner, &h1->leg, h1->head, false);
+    return !h1->is_paused;
+}
+
+/* The upgrade was refused: nothing but the request's head was sent, and all of it. */
+static void h1_conn_forget_tunnel(struct h1_conn *h1)
+{
+    if (h1->tunnel == H1_TUNNEL_ASKED) {
+        h1->tunnel = H1_TUNNEL_NONE;
+        h1->send = H1_SEND_DONE;
+    }
+}
+
 static bool h1_conn_receive_response(struct h1_conn *h1, const unsigned char *bytes, size_t len,
                                      size_t *taken)
 {
@@ -378,13 +424,17 @@ static bool h1_conn_receive_response(struct h1_conn *h1, const unsigned char *by
     h1->leg.wire_received_bytes += *taken;
     h1->offered_bytes = len - *taken;
     h1_conn_set_deadline(h1, H1_DEADLINE_NONE, 0);
-    if (!validate_response(h1->head, h1->method, (struct str){ 0 }, &refusal)) {
+    if (!validate_response(h1->head, h1->method, h1->asked_upgrade, &refusal)) {
         h1_conn_break_response(h1, &refusal);
         return false;
+    }
+    if (h1->head->status == 101) {
+        return h1_conn_receive_switching(h1);
     }
     if (h1->head->status < 200) {
         return h1_conn_receive_interim(h1);
     }
+    h1_conn_forget_tunnel(h1);
     h1->wants_close = h1->wants_close || h1->head->wants_close;
     h1_conn_start_body(h1);
     h1->leg.handler->on_head(h1->leg.owner, &h1->leg, h1->head, h1->receive == H1_RECEIVE_DONE);
@@ -457,8 +507,9 @@ static bool h1_conn_receive_drain(struct h1_conn *h1, const unsigned char *bytes
     }
 }
 
-/* Behind a complete message. A client's next request waits its turn; from an origin it is what
- * nobody asked for, and the connection is not used again. */
+/* Behind a complete message. A client's next request waits its turn, and so does what may become a
+ * tunnel's first bytes; from an origin it is what nobody asked for, and the connection is not used
+ * again. */
 static void h1_conn_receive_early(struct h1_conn *h1)
 {
     h1->wants_close = h1->wants_close || h1->is_client;
@@ -477,6 +528,7 @@ static bool h1_conn_receive_some(struct h1_conn *h1, const unsigned char *bytes,
         return h1_conn_receive_body(h1, bytes, len, taken);
     case H1_RECEIVE_DRAIN:
         return h1_conn_receive_drain(h1, bytes, len, taken);
+    case H1_RECEIVE_ANSWER:
     case H1_RECEIVE_DONE:
     default:
         h1_conn_receive_early(h1);
@@ -523,7 +575,9 @@ void h1_conn_leg_is_over(struct h1_conn *h1)
         h1->wants_close = true;
     }
     if (!h1_conn_is_reusable(h1)) {
-        h1_conn_close_later(h1, h1->is_client ? H1_PART_NOW : H1_PART_LINGER);
+        /* The last bytes of a tunnel may still be on their way out, to an origin as well. */
+        h1_conn_close_later(h1, h1->is_client && h1->tunnel != H1_TUNNEL_OPEN ? H1_PART_NOW
+                                                                              : H1_PART_LINGER);
         return;
     }
     arena_reset(h1->arena);
@@ -571,12 +625,23 @@ static void h1_conn_on_half_closed(struct h1_conn *h1)
 
 static void h1_conn_on_request_end(struct h1_conn *h1, bool is_clean)
 {
-    if (h1->receive == H1_RECEIVE_DONE && is_clean) {
+    bool is_complete = h1->receive == H1_RECEIVE_DONE || h1->receive == H1_RECEIVE_ANSWER;
+
+    if (is_complete && is_clean) {
         h1_conn_on_half_closed(h1);
     } else {
-        h1_conn_break(h1, H1_PART_NOW,
-                      h1->receive == H1_RECEIVE_DONE ? LEG_END_PEER_CLOSED : LEG_END_PEER_CUT_BODY,
+        h1_conn_break(h1, H1_PART_NOW, is_complete ? LEG_END_PEER_CLOSED : LEG_END_PEER_CUT_BODY,
                       NULL);
+    }
+}
+
+/* Either role. A cut without close_notify is not a side's end: what it took away is not known. */
+static void h1_conn_on_tunnel_end(struct h1_conn *h1, bool is_clean)
+{
+    if (is_clean) {
+        h1_conn_end_tunnel_input(h1);
+    } else {
+        h1_conn_break(h1, H1_PART_NOW, LEG_END_PEER_CUT_BODY, NULL);
     }
 }
 
@@ -599,6 +664,7 @@ static void h1_conn_on_response_end(struct h1_conn *h1, bool is_clean)
         break;
     case H1_RECEIVE_DONE:
     case H1_RECEIVE_DRAIN:
+    case H1_RECEIVE_ANSWER:
     default:
         break; /* complete; the connection is not used again */
     }
@@ -617,6 +683,8 @@ static void h1_conn_on_end(void *owner, bool is_clean)
 
         h1_conn_break(h1, is_answer_leaving ? H1_PART_LINGER : H1_PART_NOW, LEG_END_PEER_CLOSED,
                       NULL);
+    } else if (h1->tunnel == H1_TUNNEL_OPEN) {
+        h1_conn_on_tunnel_end(h1, is_clean);
     } else if (h1->is_client) {
         h1_conn_on_response_end(h1, is_clean);
     } else {

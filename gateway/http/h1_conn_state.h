@@ -9,6 +9,9 @@
  *    └────────── DRAIN ◀────┴─▶ HEAD, or close      └──────────────── idle, or close when in doubt
  *      answered early: the rest
  *      of the body is thrown away
+ *
+ * An upgrade (RFC 9110 7.8): the server role waits in ANSWER, what comes behind the request stays
+ * unread. A 101 takes both roles to BODY, now a tunnel's bytes; another answer is an answer as any.
  */
 #ifndef GATEWAY_HTTP_H1_CONN_STATE_H
 #define GATEWAY_HTTP_H1_CONN_STATE_H
@@ -21,7 +24,8 @@ enum h1_receive {
     H1_RECEIVE_HEAD,
     H1_RECEIVE_BODY,
     H1_RECEIVE_DONE,
-    H1_RECEIVE_DRAIN, /* server role: a body nobody waits for any more */
+    H1_RECEIVE_DRAIN,  /* server role: a body nobody waits for any more */
+    H1_RECEIVE_ANSWER, /* server role: what comes next depends on the answer to an upgrade */
 };
 
 /* What leaves. */
@@ -29,6 +33,13 @@ enum h1_send {
     H1_SEND_HEAD,
     H1_SEND_BODY,
     H1_SEND_DONE,
+};
+
+/* Bytes of another protocol: asked for by the request, open since the 101. */
+enum h1_tunnel {
+    H1_TUNNEL_NONE,
+    H1_TUNNEL_ASKED,
+    H1_TUNNEL_OPEN,
 };
 
 /* What the one timer waits for. */
@@ -58,14 +69,16 @@ struct h1_conn {
     struct conn_limits limits;
     struct h1_head_parser parser;
     struct h1_body body;
-    struct head *head;  /* in the arena: request received, or response under way */
-    uint64_t send_left; /* with BODY_LENGTH */
+    struct str asked_upgrade; /* client role, with H1_TUNNEL_ASKED */
+    struct head *head;        /* in the arena: request received, or response under way */
+    uint64_t send_left;       /* with BODY_LENGTH */
     uint64_t drained_bytes;
     uint64_t leg_opened_turn; /* client role: loop_turn_count() */
     uint64_t half_closed_sent_bytes;
     size_t offered_bytes; /* inside on_data: those behind what is being dealt with */
     enum h1_receive receive;
     enum h1_send send;
+    enum h1_tunnel tunnel;
     enum h1_deadline deadline;
     enum http_method method;
     enum body_framing send_framing;
@@ -96,6 +109,8 @@ void h1_conn_close_later(struct h1_conn *h1, enum h1_parting parting);
 void h1_conn_leg_is_over(struct h1_conn *h1);
 /* The leg was released and the rest of the request body is to be thrown away. */
 void h1_conn_drain_body(struct h1_conn *h1);
+/* A 101 came or is on its way out: from here on both sides carry bytes until each of them ends. */
+void h1_conn_begin_tunnel(struct h1_conn *h1);
 /* Arms or disarms the deadline between two reads of a body. */
 void h1_conn_watch_body(struct h1_conn *h1);
 void h1_conn_reap(struct h1_conn *h1);

@@ -27,6 +27,8 @@ void h1_leg_open(struct h1_conn *h1)
     h1->send = H1_SEND_HEAD;
     h1->send_left = 0;
     h1->interim_count = 0;
+    h1->tunnel = H1_TUNNEL_NONE;
+    h1->asked_upgrade = (struct str){ 0 };
 }
 
 static void h1_leg_write(struct h1_conn *h1, const void *bytes, size_t len)
@@ -55,6 +57,8 @@ static void h1_leg_finish(struct h1_conn *h1, const struct headers *trailers)
     }
     if (h1->send_framing == BODY_CHUNKED) {
         h1_leg_write_str(h1, h1_write_last_chunk(trailers, h1->arena));
+    } else if (h1->send_framing == BODY_TUNNEL) {
+        transport_end_write(h1->conn.transport);
     }
     h1->send = H1_SEND_DONE;
 }
@@ -77,6 +81,12 @@ static void h1_leg_send_request(struct h1_conn *h1, const struct head *head, boo
     h1->send_framing = h1_write_framing_of_request(head, is_end);
     h1->wants_close = h1->is_draining;
     h1_leg_write_str(h1, h1_write_request(head, h1->send_framing, h1->wants_close, h1->arena));
+    if (h1->send_framing == BODY_TUNNEL) {
+        h1->asked_upgrade = arena_copy_str(h1->arena, head->upgrade);
+        h1->tunnel = H1_TUNNEL_ASKED;
+        h1->send = H1_SEND_BODY; /* not before the answer */
+        return;
+    }
     h1_leg_start_body(h1, head, is_end);
 }
 
@@ -98,9 +108,27 @@ static void h1_leg_send_interim(struct h1_conn *h1, const struct head *head)
     }
 }
 
+/* 101, to who asked for it; to anybody else the bytes behind it would be an answer. */
+static void h1_leg_send_switching(struct h1_conn *h1, const struct head *head)
+{
+    if (h1->tunnel != H1_TUNNEL_ASKED || head->framing != BODY_TUNNEL) {
+        h1_leg_cut(h1);
+        return;
+    }
+    h1->leg.is_response_started = true;
+    h1->send_framing = BODY_TUNNEL;
+    h1_leg_write_str(h1, h1_write_response(head, h1->method, BODY_TUNNEL, false, h1->arena));
+    h1->send = H1_SEND_BODY;
+    h1_conn_begin_tunnel(h1);
+}
+
 static void h1_leg_send_response(struct h1_conn *h1, const struct head *head, bool is_end)
 {
     h1->leg.is_response_started = true;
+    if (h1->tunnel == H1_TUNNEL_ASKED) {
+        h1->tunnel = H1_TUNNEL_NONE; /* refused: what waits behind the request is the next one */
+        h1->receive = H1_RECEIVE_DONE;
+    }
     h1->wants_close =
         h1->wants_close || h1->is_draining || h1->is_peer_ended || !h1_leg_can_drain(h1);
     h1->send_framing = h1_write_framing_of_response(head, h1->method, is_end);
@@ -118,6 +146,8 @@ static void h1_leg_send_head(struct leg *leg, const struct head *head, bool is_e
     }
     if (h1->is_client) {
         h1_leg_send_request(h1, head, is_end);
+    } else if (head->status == 101) {
+        h1_leg_send_switching(h1, head);
     } else if (head->status < 200) {
         h1_leg_send_interim(h1, head);
     } else {
@@ -142,6 +172,11 @@ static void h1_leg_send_body(struct leg *leg, const unsigned char *bytes, size_t
         h1_leg_write(h1, "\r\n", 2);
         return;
     }
+    if (h1->send_framing == BODY_TUNNEL && h1->tunnel == H1_TUNNEL_OPEN) {
+        h1_leg_write(h1, bytes, len);
+        return;
+    }
+    /* Also what nobody may send yet, before the answer to an upgrade. */
     if (len > h1->send_left) {
         h1_leg_cut(h1); /* more would be read as the next message */
         return;
@@ -154,12 +189,19 @@ static void h1_leg_send_end(struct leg *leg, const struct headers *trailers)
 {
     struct h1_conn *h1 = h1_leg_conn(leg);
 
-    if (h1_leg_is_live(h1) && h1->send == H1_SEND_BODY) {
+    /* Without an answer there is no tunnel whose end this could be. */
+    if (h1_leg_is_live(h1) && h1->send == H1_SEND_BODY && h1->tunnel != H1_TUNNEL_ASKED) {
         h1_leg_finish(h1, trailers);
     }
 }
 
 /* --- Flow, end -------------------------------------------------------------------------------- */
+
+/* One side of a tunnel that never ends is a cut of it. */
+static bool h1_leg_is_half_a_tunnel(const struct h1_conn *h1)
+{
+    return h1->tunnel == H1_TUNNEL_OPEN && h1->receive != H1_RECEIVE_DONE;
+}
 
 static void h1_leg_abort(struct leg *leg, enum leg_abort why)
 {
@@ -169,7 +211,8 @@ static void h1_leg_abort(struct leg *leg, enum leg_abort why)
     if (!h1_leg_is_live(h1)) {
         return;
     }
-    if (h1->send != H1_SEND_DONE || (h1->is_client && h1->receive != H1_RECEIVE_DONE)) {
+    if (h1->send != H1_SEND_DONE || (h1->is_client && h1->receive != H1_RECEIVE_DONE) ||
+        h1_leg_is_half_a_tunnel(h1)) {
         h1_leg_cut(h1);
     }
 }
@@ -215,7 +258,7 @@ static void h1_leg_release(struct leg *leg)
     leg->owner = NULL;
     if (h1->is_closed) {
         h1_conn_reap(h1);
-    } else if (h1->send != H1_SEND_DONE) {
+    } else if (h1->send != H1_SEND_DONE || h1_leg_is_half_a_tunnel(h1)) {
         h1_conn_close_later(h1, H1_PART_RESET);
     } else if (h1->receive == H1_RECEIVE_DONE) {
         h1_conn_leg_is_over(h1);

@@ -27,6 +27,7 @@ struct transport {
     bool is_end_clean;
     bool is_end_told;
     bool is_delivering;
+    bool is_write_ended;
 };
 
 /* What a test sees and moves. */
@@ -133,8 +134,14 @@ struct loop *transport_loop(const struct transport *transport)
 
 void transport_write(struct transport *transport, const void *bytes, size_t len)
 {
-    CHECK(transport->state == FAKE_OPEN);
+    CHECK(transport->state == FAKE_OPEN && !transport->is_write_ended);
     text_add(&transport->sent, str_from(bytes, len));
+}
+
+void transport_end_write(struct transport *transport)
+{
+    CHECK(transport->state == FAKE_OPEN && !transport->is_write_ended);
+    transport->is_write_ended = true;
 }
 
 size_t transport_queued_bytes(const struct transport *transport)
