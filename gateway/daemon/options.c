@@ -127,7 +127,7 @@ static const char HELP_RUN[] =
     "      --port-map P=Q,...   bind Q where a Gateway says P; 0: the kernel picks\n"
     "      --bind ADDRESS       for servers without `bind`                  [0.0.0.0]\n"
     "      --workers N [CPUs of the cgroup]   --strict: any error ends the start\n"
-    "      --admin ADDR:PORT    pages [127.0.0.1:15000]      (`off` closes any of these)\n"
+    "      --admin ADDR:PORT    pages [127.0.0.1:15000]   (`off` closes any of these)\n"
     "      --health ADDR:PORT [0.0.0.0:15021]    --metrics ADDR:PORT [0.0.0.0:15090]\n"
     "      --access-log -|FILE|off [-]           --misdirected auto|421|404 [auto]\n"
     "      --access-log-format text|json|'%...%' [text]    --log-format text|json\n"
@@ -139,9 +139,9 @@ static const char HELP_RUN[] =
     "      --max-header-bytes SIZE [60KiB]    --max-headers N [100]\n"
     "      --max-connections N [file limit]   --max-memory SIZE [90% of the cgroup's]\n"
     "      --max-streams N [1024]             --stream-window SIZE [256KiB]\n"
-    "      --proxy-protocol off|optional|required [off]   --proxy-protocol-from CIDR,...\n"
+    "      --proxy-protocol off|optional|required [off]   --proxy-protocol-from CIDRS\n"
     "      --path-normalization base|none|merge-slashes|decode-and-merge-slashes\n"
-    "      --tunnel-idle-timeout DUR [1h]     --trusted-hops N of x-forwarded-* [0]\n"
+    "      --tunnel-idle-timeout DUR [1h]     --trusted-hops N (x-forwarded-*) [0]\n"
     "      --resolver ADDR:PORT,... [resolv.conf]    --server-header TEXT\n";
 
 static const char HELP_VALIDATE[] =

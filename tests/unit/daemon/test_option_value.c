@@ -158,12 +158,39 @@ static void test_flags(void **state)
     assert_false(flag);
 }
 
+static void test_ranges_of_addresses(void **state)
+{
+    static const char *const BAD[] = { "",           "a",     "10.0.0.0/8,", "10.0.0.0/8;::1",
+                                       "10.0.0.1/8", "::/129" };
+    struct arena *arena = arena_new(512);
+    struct cidr_vec ranges = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+        struct err err = { 0 };
+        struct cidr_vec none = { 0 };
+        if (option_value_cidrs(arena, str_from_cstr(BAD[i]), &none, &err)) {
+            fail_msg("\"%s\" was taken", BAD[i]);
+        }
+        assert_int_equal(err.code, ERR_USAGE);
+    }
+    assert_true(option_value_cidrs(arena, STR("10.0.0.0/8, 192.168.1.7"), &ranges, NULL));
+    assert_true(option_value_cidrs(arena, STR("fd00::/8"), &ranges, NULL));
+    assert_int_equal(ranges.count, 3);
+    assert_int_equal(ranges.items[1].prefix_bits, 32);
+    arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_durations), cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_endpoints),
-        cmocka_unit_test(test_labels),    cmocka_unit_test(test_port_map),
+        cmocka_unit_test(test_ranges_of_addresses),
+        cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_endpoints),
+        cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_port_map),
         cmocka_unit_test(test_flags),
     };
 

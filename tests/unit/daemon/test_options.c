@@ -58,6 +58,15 @@ static void test_wrong_words(void **state)
         { "run -c x --workers many", "--workers: \"many\" is no whole number" },
         { "run -c x --workers 257", "from 1 to 256" },
         { "run -c x --max-header-bytes 2MiB", "out of range" },
+        { "run -c x --misdirected 200", "\"200\" is none of auto, 421, 404" },
+        { "run -c x --proxy-protocol v2", "\"v2\" is none of off, optional, required" },
+        { "run -c x --proxy-protocol required", "--proxy-protocol-from CIDR" },
+        { "run -c x --proxy-protocol-from ::/0", "does nothing without --proxy-protocol" },
+        { "run -c x --proxy-protocol-from 10.0.0.0/33", "no range of addresses" },
+        { "run -c x --proxy-protocol-from 10.0.0.1/8", "no range of addresses" },
+        { "run -c x --max-streams 0", "--max-streams: 0 is out of range" },
+        { "run -c x --stream-window 1KiB", "--stream-window: 1024 bytes is out of range" },
+        { "run -c x --stream-window 1GiB", "out of range" },
         { "run -c x --connect-timeout 0", "out of range" },
         { "run -c x --drain-time soon", "is no duration" },
         { "run -c x --bind localhost", "is no IP address" },
@@ -124,6 +133,12 @@ static void test_defaults(void **state)
     assert_false(options.has_max_memory);
     assert_int_equal(options.path_normalization, PATH_NORMALIZATION_BASE);
     assert_int_equal(options.trusted_hops, 0);
+    assert_int_equal(options.misdirected, MISDIRECTED_AUTO); /* SN-23 */
+    assert_int_equal(options.accept_proxy, ACCEPT_PROXY_OFF);
+    assert_int_equal(options.proxy_ranges.count, 0);
+    assert_int_equal(options.max_streams, 1024); /* CN-38 */
+    assert_int_equal(options.stream_window_bytes, 256 * 1024);
+    assert_int_equal(options.tunnel_idle_timeout_ms, 3600000); /* TT-26 */
     assert_false(options.is_strict);
     options_cleanup(&options);
 }
@@ -165,6 +180,38 @@ static void test_values(void **state)
     assert_int_equal(options.header_timeout_ms, 0);
     assert_int_equal(options.path_normalization, PATH_NORMALIZATION_MERGE_SLASHES);
     assert_int_equal(options.max_header_bytes, 8192);
+    options_cleanup(&options);
+}
+
+static void test_values_of_the_protocols(void **state)
+{
+    struct options options;
+    struct err err = { 0 };
+    struct address inside;
+
+    (void)state;
+    variables = NULL;
+    assert_true(parse(&options,
+                      "-c a --misdirected 404 --proxy-protocol required --proxy-protocol-from "
+                      "10.0.0.0/8,::1 --proxy-protocol-from=192.168.0.0/16 --max-streams 100 "
+                      "--stream-window 64KiB --tunnel-idle-timeout 0",
+                      &err));
+    assert_int_equal(options.misdirected, MISDIRECTED_404);
+    assert_int_equal(options.accept_proxy, ACCEPT_PROXY_REQUIRED);
+    assert_int_equal(options.proxy_ranges.count, 3);
+    assert_true(address_parse(STR("192.168.1.2"), 80, &inside));
+    assert_true(cidr_contains(&options.proxy_ranges.items[2], &inside));
+    assert_false(cidr_contains(&options.proxy_ranges.items[0], &inside));
+    assert_int_equal(options.max_streams, 100);
+    assert_int_equal(options.stream_window_bytes, 65536);
+    assert_int_equal(options.tunnel_idle_timeout_ms, 0);
+    options_cleanup(&options);
+
+    assert_true(parse(&options,
+                      "-c a --misdirected=421 --proxy-protocol optional --proxy-protocol-from ::/0",
+                      &err));
+    assert_int_equal(options.misdirected, MISDIRECTED_421);
+    assert_int_equal(options.accept_proxy, ACCEPT_PROXY_OPTIONAL);
     options_cleanup(&options);
 }
 
@@ -296,6 +343,12 @@ static void test_help_is_whole(void **state)
         "--max-memory",
         "--path-normalization",
         "--trusted-hops",
+        "--misdirected",
+        "--proxy-protocol",
+        "--proxy-protocol-from",
+        "--max-streams",
+        "--stream-window",
+        "--tunnel-idle-timeout",
         "--ready-file",
         "--strict",
         "--server-header",
@@ -316,7 +369,7 @@ int main(void)
         cmocka_unit_test(test_wrong_words),   cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_values),        cmocka_unit_test(test_environment),
         cmocka_unit_test(test_verbs),         cmocka_unit_test(test_help_fits_a_screen),
-        cmocka_unit_test(test_help_is_whole),
+        cmocka_unit_test(test_help_is_whole), cmocka_unit_test(test_values_of_the_protocols),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
