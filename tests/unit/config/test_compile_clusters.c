@@ -440,20 +440,181 @@ static void test_fingerprint(void **state)
     assert_true(fingerprints[0] != fingerprints[3]);
 }
 
-/* DR-50, DR-60: said, but served. */
+/* DR-50, SV-15 */
 static void test_protocols(void **state)
+{
+    static const struct {
+        const char *port;
+        const char *policy; /* connectionPool.http */
+        enum cluster_protocol protocol;
+    } rows[] = {
+        { "{port: 80}", "", CLUSTER_HTTP1 },
+        { "{name: http, port: 80}", "", CLUSTER_HTTP1 },
+        { "{name: http-grpc, port: 80}", "", CLUSTER_HTTP1 },
+        { "{name: tcp, port: 80}", "", CLUSTER_HTTP1 },
+        { "{name: grpc, port: 80, appProtocol: http}", "", CLUSTER_HTTP1 },
+        { "{name: grpc, port: 80, appProtocol: kubernetes.io/ws}", "", CLUSTER_HTTP1 },
+        { "{name: http2, port: 80}", "", CLUSTER_HTTP2 },
+        { "{name: GRPC-api, port: 80}", "", CLUSTER_HTTP2 },
+        { "{name: grpc-web, port: 80}", "", CLUSTER_HTTP2 },
+        { "{name: http, port: 80, appProtocol: kubernetes.io/h2c}", "", CLUSTER_HTTP2 },
+        { "{port: 80, appProtocol: grpc}", "", CLUSTER_HTTP2 },
+        { "{name: http, port: 80}", "h2UpgradePolicy: UPGRADE", CLUSTER_HTTP2 },
+        { "{name: http, port: 80}", "h2UpgradePolicy: DO_NOT_UPGRADE", CLUSTER_HTTP1 },
+        { "{name: grpc, port: 80}", "h2UpgradePolicy: DO_NOT_UPGRADE", CLUSTER_HTTP2 },
+        { "{name: http, port: 80}", "useClientProtocol: true", CLUSTER_CLIENT_PROTOCOL },
+        { "{name: grpc, port: 80}", "useClientProtocol: true", CLUSTER_CLIENT_PROTOCOL },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct snapshot_case test;
+        char yaml[2048];
+
+        (void)snprintf(yaml, sizeof(yaml),
+                       SERVICE("app", "g", "{ports: [%s]}")
+                           RULE("app", "r",
+                                "{host: g, trafficPolicy: {connectionPool: {http: "
+                                "{maxRetries: 3, %s}}}}") TO("{host: g}"),
+                       rows[i].port, rows[i].policy);
+        snapshot_from_yaml(&test, yaml);
+        if (destination_of(&test)->cluster->protocol != rows[i].protocol) {
+            print_error("%s %s: %d\n", rows[i].port, rows[i].policy,
+                        (int)destination_of(&test)->cluster->protocol);
+            fail();
+        }
+        snapshot_case_close(&test);
+    }
+}
+
+/* DR-60, P: said once, but served. */
+static void test_tls_port(void **state)
 {
     struct snapshot_case test;
     (void)state;
 
-    snapshot_from_yaml(&test, SERVICE("app", "g", "{ports: [{name: grpc-api, port: 80}]}")
-                                  TO("{host: g}"));
-    assert_int_equal(snapshot_case_finding_count(&test, FINDING_HTTP2_NOT_HONOURED), 1);
-    snapshot_case_close(&test);
-    snapshot_from_yaml(&test,
-                       SERVICE("app", "g", "{ports: [{name: https, port: 443}]}") TO("{host: g}"));
+    snapshot_from_yaml(
+        &test, SERVICE("app", "g", "{ports: [{name: https, port: 443}]}") TO("{host: g}")
+                   VIRTUAL_SERVICE("app", "other",
+                                   "{hosts: [b.com], gateways: [istio-system/gw], http: [{route: "
+                                   "[{destination: {host: g}}]}]}"));
     assert_int_equal(snapshot_case_finding_count(&test, FINDING_DESTINATION_TLS_PORT), 1);
+    assert_non_null(destination_of(&test)->cluster);
     snapshot_case_close(&test);
+}
+
+/* DR-51, P */
+static void test_grpc_port(void **state)
+{
+#define GRPC_GATEWAY                                                                               \
+    GATEWAY("gw", "{port: {number: 80, name: g, protocol: GRPC}, hosts: ['*']}")                   \
+    VIRTUAL_SERVICE("app", "vs",                                                                   \
+                    "{hosts: [a.com], gateways: [istio-system/gw], http: [{route: "                \
+                    "[{destination: {host: g}}]}]}")
+    static const struct {
+        const char *yaml;
+        size_t count;
+    } rows[] = {
+        { SERVICE("app", "g", "{ports: [{name: api-gRPC, port: 80}]}") TO("{host: g}"), 1 },
+        { SERVICE("app", "g", "{ports: [{name: http, port: 80}]}") GRPC_GATEWAY, 1 },
+        { SERVICE("app", "g", "{ports: [{name: grpc, port: 80}]}") GRPC_GATEWAY, 0 },
+        { SERVICE("app", "g", "{ports: [{name: http, port: 80}]}") TO("{host: g}"), 0 },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct snapshot_case test;
+
+        snapshot_from_yaml(&test, rows[i].yaml);
+        assert_int_equal(snapshot_case_finding_count(&test, FINDING_DESTINATION_GRPC_PORT),
+                         rows[i].count);
+        snapshot_case_close(&test);
+    }
+}
+
+/* 7.5, TT-26, DR-80, DR-10, DR-11 */
+static void test_policy_fields(void **state)
+{
+    struct snapshot_case test;
+    const struct cluster_config *cluster;
+    (void)state;
+
+    snapshot_from_yaml(&test, REVIEWS TO("{host: reviews}"));
+    cluster = destination_of(&test)->cluster;
+    assert_int_equal(cluster->tcp_idle_timeout_ms, CLUSTER_IDLE_UNSET);
+    assert_int_equal(cluster->idle_timeout_ms, 0);
+    assert_int_equal(cluster->proxy_protocol, PROXY_PROTOCOL_NONE);
+    snapshot_case_close(&test);
+
+    snapshot_from_yaml(
+        &test,
+        REVIEWS RULE("app", "r",
+                     "{host: reviews, trafficPolicy: {proxyProtocol: {version: V2}, "
+                     "connectionPool: {tcp: {idleTimeout: 7s, maxConnectionDuration: 9s}, http: "
+                     "{idleTimeout: 5s, maxRequestsPerConnection: 6, maxConcurrentStreams: 8, "
+                     "http2KeepAlive: {interval: 3s, timeout: 2s}}}}}") TO("{host: reviews}"));
+    cluster = destination_of(&test)->cluster;
+    assert_int_equal(cluster->tcp_idle_timeout_ms, 7000);
+    assert_int_equal(cluster->idle_timeout_ms, 5000);
+    assert_int_equal(cluster->max_connection_duration_ms, 9000);
+    assert_int_equal(cluster->max_requests_per_connection, 6);
+    assert_int_equal(cluster->max_concurrent_streams, 8);
+    assert_int_equal(cluster->ping_interval_ms, 3000);
+    assert_int_equal(cluster->ping_timeout_ms, 2000);
+    assert_int_equal(cluster->proxy_protocol, PROXY_PROTOCOL_V2);
+    snapshot_case_close(&test);
+
+    /* The port's block has no say about the PROXY header; a subset's has. 0s: no timeout at all. */
+    snapshot_from_yaml(
+        &test,
+        REVIEWS RULE("app", "r",
+                     "{host: reviews, trafficPolicy: {proxyProtocol: {version: V2}, "
+                     "portLevelSettings: [{port: {number: 80}, connectionPool: {tcp: "
+                     "{idleTimeout: 0s}}}]}, subsets: [{name: a, trafficPolicy: {proxyProtocol: "
+                     "{version: V1}}}]}") TO("{host: reviews, subset: a}"));
+    cluster = destination_of(&test)->cluster;
+    assert_int_equal(cluster->tcp_idle_timeout_ms, 0);
+    assert_int_equal(cluster->idle_timeout_ms, 0);
+    assert_int_equal(cluster->proxy_protocol, PROXY_PROTOCOL_V1);
+    snapshot_case_close(&test);
+}
+
+/* A cluster whose settings change is another one; each setting counts. */
+static void test_fingerprint_of_policy(void **state)
+{
+    static const char *const policies[] = {
+        "{host: reviews, trafficPolicy: {connectionPool: {http: {maxRetries: 3}}}}",
+        "{host: reviews, trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}}",
+        "{host: reviews, trafficPolicy: {connectionPool: {http: {useClientProtocol: true}}}}",
+        "{host: reviews, trafficPolicy: {connectionPool: {http: {idleTimeout: 5s}}}}",
+        "{host: reviews, trafficPolicy: {connectionPool: {http: {maxRequestsPerConnection: 5}}}}",
+        "{host: reviews, trafficPolicy: {connectionPool: {http: {maxConcurrentStreams: 5}}}}",
+        "{host: reviews, trafficPolicy: {connectionPool: {http: {http2KeepAlive: {interval: 5s, "
+        "timeout: 1s}}}}}",
+        "{host: reviews, trafficPolicy: {connectionPool: {http: {http2KeepAlive: {interval: 5s, "
+        "timeout: 2s}}}}}",
+        "{host: reviews, trafficPolicy: {connectionPool: {tcp: {idleTimeout: 0s}}}}",
+        "{host: reviews, trafficPolicy: {connectionPool: {tcp: {maxConnectionDuration: 5s}}}}",
+        "{host: reviews, trafficPolicy: {proxyProtocol: {version: V1}}}",
+        "{host: reviews, trafficPolicy: {proxyProtocol: {version: V2}}}",
+    };
+    enum { COUNT = sizeof(policies) / sizeof(policies[0]) };
+    uint64_t fingerprints[COUNT];
+    (void)state;
+
+    for (size_t i = 0; i < COUNT; i++) {
+        struct snapshot_case test;
+        char yaml[2048];
+
+        (void)snprintf(yaml, sizeof(yaml), REVIEWS RULE("app", "r", "%s") TO("{host: reviews}"),
+                       policies[i]);
+        snapshot_from_yaml(&test, yaml);
+        fingerprints[i] = destination_of(&test)->cluster->fingerprint;
+        snapshot_case_close(&test);
+        for (size_t k = 0; k < i; k++) {
+            assert_true(fingerprints[k] != fingerprints[i]);
+        }
+    }
 }
 
 int main(void)
@@ -471,6 +632,10 @@ int main(void)
         cmocka_unit_test(test_subset_by_pod),
         cmocka_unit_test(test_fingerprint),
         cmocka_unit_test(test_protocols),
+        cmocka_unit_test(test_tls_port),
+        cmocka_unit_test(test_grpc_port),
+        cmocka_unit_test(test_policy_fields),
+        cmocka_unit_test(test_fingerprint_of_policy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,18 @@
 #include <cmocka.h>
 
 #define TCP_SERVER(port) "{port: {number: " port ", name: tcp, protocol: TCP}, hosts: ['*']}"
+#define TCP_ROUTES(name, host)                                                                     \
+    VIRTUAL_SERVICE("app", name,                                                                   \
+                    "{hosts: [" host "], gateways: [istio-system/" name                            \
+                    "], tcp: [{route: [{destination: {host: x.y, port: {number: 1}}}]}]}")
+#define TLS_ROUTES(name, host, sni_hosts)                                                          \
+    VIRTUAL_SERVICE("app", name,                                                                   \
+                    "{hosts: [" host "], gateways: [istio-system/" name                            \
+                    "], tls: [{match: [{sniHosts: [" sni_hosts                                     \
+                    "]}], route: [{destination: {host: x.y, port: {number: 1}}}]}]}")
+#define TLS_SERVER(port_name, hosts, tls)                                                          \
+    "{port: {number: 443, name: " port_name ", protocol: TLS}, hosts: [" hosts "], tls: {" tls "}" \
+                                                                                               "}"
 
 static struct str server_of(const struct snapshot_case *test, const char *sni)
 {
@@ -68,17 +80,50 @@ static void test_https_then_http(void **state)
     snapshot_case_close(&test);
 }
 
-/* 14.2 row 7; TCP itself is not honoured yet. */
+/* 14.2 row 7, GW-34. */
 static void test_tcp(void **state)
 {
     struct snapshot_case test;
     (void)state;
 
-    snapshot_from_yaml(&test, GATEWAY("a", TCP_SERVER("9000")) GATEWAY("b", TCP_SERVER("9000")));
-    assert_int_equal(test.snapshot->listener_count, 0);
-    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_PROTOCOL_NOT_HONOURED), 1);
+    snapshot_from_yaml(&test, GATEWAY("a", TCP_SERVER("9000")) GATEWAY("b", TCP_SERVER("9000"))
+                                  TCP_ROUTES("a", "a.com") TCP_ROUTES("b", "b.com"));
+    assert_int_equal(test.snapshot->listener_count, 1);
+    assert_string_equal(test.snapshot->listeners[0].tcp->virtual_service.ptr, "app/a");
     assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_CONFLICT), 1);
     snapshot_case_close(&test);
+}
+
+/* GW-34: HTTP and TCP in either order, TCP and TLS in either order. */
+static void test_tcp_conflicts(void **state)
+{
+#define ANY_SERVER(protocol, tls)                                                                  \
+    "{port: {number: 9000, name: p, protocol: " protocol "}, hosts: [a.com]" tls "}"
+#define TLS_BLOCK ", tls: {mode: PASSTHROUGH}"
+    static const struct {
+        const char *yaml;
+        const char *protocol;
+    } rows[] = {
+        { GATEWAY("a", ANY_SERVER("TCP", "")) GATEWAY("b", ANY_SERVER("HTTP", "")), "TCP" },
+        { GATEWAY("a", ANY_SERVER("HTTP", "")) GATEWAY("b", ANY_SERVER("TCP", "")), "HTTP" },
+        { GATEWAY("a", ANY_SERVER("mongo", "")) GATEWAY("b", ANY_SERVER("TLS", TLS_BLOCK)),
+          "MONGO" },
+        { GATEWAY("a", ANY_SERVER("TLS", TLS_BLOCK)) GATEWAY("b", ANY_SERVER("REDIS", "")), "TLS" },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct snapshot_case test;
+        char yaml[4096];
+
+        (void)snprintf(yaml, sizeof(yaml), "%s%s", rows[i].yaml,
+                       TCP_ROUTES("a", "a.com") TCP_ROUTES("b", "a.com"));
+        snapshot_from_yaml(&test, yaml);
+        assert_int_equal(test.snapshot->listener_count, 1);
+        assert_string_equal(test.snapshot->listeners[0].protocol.ptr, rows[i].protocol);
+        assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_CONFLICT), 1);
+        snapshot_case_close(&test);
+    }
 }
 
 /* 14.2 row 1, GW-35. */
@@ -171,37 +216,117 @@ static void test_http_merged(void **state)
     assert_route(test.snapshot->listeners[0].routes, "a.com", "/y", "yb");
     assert_route(test.snapshot->listeners[0].routes, "b.com", "/x", "404");
     assert_route(test.snapshot->listeners[0].routes, "b.com", "/y", "yb");
-    assert_int_equal(snapshot_case_finding_count(&test, FINDING_HTTP2_NOT_HONOURED), 1);
     snapshot_case_close(&test);
 }
 
-/* 14.2 row 8, GW-35: the passthrough server is not honoured yet, its names are nobody else's. */
-static void test_passthrough_keeps_its_names(void **state)
+static const struct tls_server *find_server(const struct snapshot_case *test, const char *sni)
+{
+    return snapshot_find_tls_server(&test->snapshot->listeners[0], str_from_cstr(sni));
+}
+
+/* 14.2 row 8, GW-35: ended, passed through and ended as bytes, side by side on one port. */
+static void test_kinds_on_one_port(void **state)
 {
     struct snapshot_case test;
     (void)state;
 
     snapshot_from_yaml(
         &test, GATEWAY("a", HTTPS_SERVER("p", "'*.com'"))
-                   GATEWAY("b", "{port: {number: 443, name: t, protocol: TLS}, hosts: [b.com], "
-                                "tls: {mode: PASSTHROUGH}}"));
-    assert_server(&test, "a.com", "istio-system/a");
-    assert_server(&test, "b.com", "istio-system/b");
-    assert_null(snapshot_find_tls_server(&test.snapshot->listeners[0], STR("b.com"))->context);
-    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_PROTOCOL_NOT_HONOURED), 1);
+                   GATEWAY("b", TLS_SERVER("t", "b.com", "mode: PASSTHROUGH"))
+                       GATEWAY("c", TLS_SERVER("u", "c.com", "mode: SIMPLE, credentialName: c"))
+                           TLS_ROUTES("b", "b.com", "b.com") TCP_ROUTES("c", "c.com"));
+    assert_int_equal(test.snapshot->listener_count, 1);
+    assert_int_equal(test.snapshot->listeners[0].server_count, 3);
+    assert_true(test.snapshot->listeners[0].is_tls);
+    assert_string_equal(test.snapshot->listeners[0].protocol.ptr, "HTTPS");
+    assert_int_equal(find_server(&test, "a.com")->kind, TLS_SERVER_HTTP);
+    assert_non_null(find_server(&test, "a.com")->routes);
+    assert_null(find_server(&test, "a.com")->tcp);
+    assert_int_equal(find_server(&test, "b.com")->kind, TLS_SERVER_PASSTHROUGH);
+    assert_string_equal(find_server(&test, "b.com")->gateway.ptr, "istio-system/b");
+    assert_string_equal(find_server(&test, "b.com")->tcp->virtual_service.ptr, "app/b");
+    assert_null(find_server(&test, "b.com")->routes);
+    assert_int_equal(find_server(&test, "c.com")->kind, TLS_SERVER_TCP); /* TT-24 */
+    assert_string_equal(find_server(&test, "c.com")->tcp->virtual_service.ptr, "app/c");
+    assert_null(find_server(&test, "c.com")->routes);
     snapshot_case_close(&test);
 }
 
-/* TL-2, TL-4, TL-5, TL-7, GW-70: a server that demands more is never served with less. */
+/* TT-8, GW-36: one namespace of names, the first has it, whichever kind comes first. */
+static void test_passthrough_and_terminated_name(void **state)
+{
+    struct snapshot_case test;
+    const struct finding *finding;
+    (void)state;
+
+    snapshot_from_yaml(&test, GATEWAY("a", HTTPS_SERVER("p", "x.b.com"))
+                                  GATEWAY("b", TLS_SERVER("t", "'*.b.com'", "mode: PASSTHROUGH"))
+                                      TLS_ROUTES("b", "'*.b.com'", "x.b.com, y.b.com"));
+    assert_int_equal(find_server(&test, "x.b.com")->kind, TLS_SERVER_HTTP);
+    assert_null(find_server(&test, "y.b.com")); /* TT-4: the whole match goes */
+    finding = snapshot_case_finding(&test, FINDING_SNI_TAKEN);
+    assert_non_null(finding);
+    assert_true(str_find(finding->message, STR("Gateway istio-system/a (test.yaml:2)")) !=
+                SIZE_MAX);
+    snapshot_case_close(&test);
+
+    snapshot_from_yaml(&test, GATEWAY("a", TLS_SERVER("t", "'*.b.com'", "mode: PASSTHROUGH"))
+                                  GATEWAY("b", HTTPS_SERVER("p", "x.b.com, z.b.com"))
+                                      TLS_ROUTES("a", "'*.b.com'", "x.b.com"));
+    assert_int_equal(find_server(&test, "x.b.com")->kind, TLS_SERVER_PASSTHROUGH);
+    assert_int_equal(find_server(&test, "z.b.com")->kind, TLS_SERVER_HTTP);
+    finding = snapshot_case_finding(&test, FINDING_SERVER_HOST_TAKEN);
+    assert_non_null(finding);
+    assert_true(str_find(finding->message, STR("served by VirtualService app/a")) != SIZE_MAX);
+    snapshot_case_close(&test);
+}
+
+/* TT-6: the port is open and every connection closed; TT-23: the name is nobody's. */
+static void test_tls_without_rules(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test, GATEWAY("a", TLS_SERVER("t", "b.com", "mode: PASSTHROUGH")));
+    assert_int_equal(test.snapshot->listener_count, 1);
+    assert_int_equal(test.snapshot->listeners[0].server_count, 0);
+    assert_true(test.snapshot->listeners[0].is_tls);
+    assert_string_equal(test.snapshot->listeners[0].protocol.ptr, "TLS");
+    assert_null(find_server(&test, "b.com"));
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_UNROUTED), 1);
+    snapshot_case_close(&test);
+
+    snapshot_from_yaml(&test,
+                       GATEWAY("a", TLS_SERVER("t", "b.com", "mode: SIMPLE, credentialName: c")));
+    assert_int_equal(test.snapshot->listener_count, 1);
+    assert_null(find_server(&test, "b.com"));
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_UNROUTED), 1);
+    snapshot_case_close(&test);
+}
+
+/* TL-7: left out, the mode is PASSTHROUGH. */
+static void test_mode_omitted(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test, GATEWAY("a", "{port: {number: 443, name: p, protocol: HTTPS}, hosts: "
+                                           "[a.com], tls: {credentialName: c}}")
+                                  TLS_ROUTES("a", "a.com", "a.com"));
+    assert_int_equal(find_server(&test, "a.com")->kind, TLS_SERVER_PASSTHROUGH);
+    assert_string_equal(test.snapshot->listeners[0].protocol.ptr, "HTTPS");
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_TLS_MODE_OMITTED), 1);
+    snapshot_case_close(&test);
+}
+
+/* TL-2, TL-4, GW-70: a server that demands more is never served with less. */
 static void test_modes_not_honoured(void **state)
 {
     static const char *const modes[] = {
         "{mode: MUTUAL, credentialName: c}",
         "{mode: OPTIONAL_MUTUAL, credentialName: c}",
         "{mode: ISTIO_MUTUAL}",
-        "{mode: PASSTHROUGH}",
         "{mode: AUTO_PASSTHROUGH}",
-        "{credentialName: c}",
     };
     (void)state;
 
@@ -228,7 +353,7 @@ static void test_nothing_honoured(void **state)
     (void)state;
 
     snapshot_from_yaml(&test, GATEWAY("a", "{port: {number: 443, name: p, protocol: HTTPS}, hosts: "
-                                           "[a.com], tls: {mode: PASSTHROUGH}}"));
+                                           "[a.com], tls: {mode: AUTO_PASSTHROUGH}}"));
     assert_int_equal(test.snapshot->listener_count, 0);
     snapshot_case_close(&test);
 }
@@ -409,7 +534,7 @@ static void test_distinct_tables(void **state)
     assert_int_equal(test.snapshot->listener_count, 2);
     assert_string_equal(snapshot_case_listener(&test, "10.0.0.1:443")->servers[0]->name.ptr,
                         "https.443.q.a.istio-system.10.0.0.1");
-    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_PROTOCOL_NOT_HONOURED), 1);
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SERVER_UNROUTED), 1);
     snapshot_case_close(&test);
 }
 
@@ -434,12 +559,16 @@ int main(void)
         cmocka_unit_test(test_http_then_https),
         cmocka_unit_test(test_https_then_http),
         cmocka_unit_test(test_tcp),
+        cmocka_unit_test(test_tcp_conflicts),
         cmocka_unit_test(test_two_by_sni),
         cmocka_unit_test(test_duplicate_host),
         cmocka_unit_test(test_duplicate_behind_prefix),
         cmocka_unit_test(test_wildcards),
         cmocka_unit_test(test_http_merged),
-        cmocka_unit_test(test_passthrough_keeps_its_names),
+        cmocka_unit_test(test_kinds_on_one_port),
+        cmocka_unit_test(test_passthrough_and_terminated_name),
+        cmocka_unit_test(test_tls_without_rules),
+        cmocka_unit_test(test_mode_omitted),
         cmocka_unit_test(test_modes_not_honoured),
         cmocka_unit_test(test_nothing_honoured),
         cmocka_unit_test(test_binds),

@@ -12,8 +12,7 @@ static bool is_named(const struct snapshot_case *test, const char *field)
     for (size_t i = 0; i < test->report.findings.count; i++) {
         const struct finding *finding = &test->report.findings.items[i];
 
-        if ((finding->code == FINDING_FIELD_NOT_HONOURED ||
-             finding->code == FINDING_L4_ROUTES_NOT_HONOURED) &&
+        if (finding->code == FINDING_FIELD_NOT_HONOURED &&
             str_equals(finding->field, str_from_cstr(field)) && finding->place.line != 0) {
             return true;
         }
@@ -56,21 +55,6 @@ static void test_virtual_service(void **state)
     }
 }
 
-static void test_l4_routes(void **state)
-{
-    struct snapshot_case test;
-    (void)state;
-
-    snapshot_from_yaml(&test,
-                       VIRTUAL_SERVICE("a", "v",
-                                       "{hosts: [a.b], tls: [{match: [{sniHosts: [a.b]}], "
-                                       "route: [{destination: {host: x.y}}]}], tcp: [{route: "
-                                       "[{destination: {host: x.y}}]}]}"));
-    assert_true(is_named(&test, "spec.tls"));
-    assert_true(is_named(&test, "spec.tcp"));
-    snapshot_case_close(&test);
-}
-
 static void test_destination_rule(void **state)
 {
     static const struct {
@@ -83,20 +67,12 @@ static void test_destination_rule(void **state)
         { "loadBalancer: {simple: RANDOM, warmup: {duration: 5s}}", "loadBalancer.warmup" },
         { "connectionPool: {tcp: {maxConnections: 5}}", "connectionPool.tcp.maxConnections" },
         { "connectionPool: {tcp: {tcpKeepalive: {probes: 5}}}", "connectionPool.tcp.tcpKeepalive" },
-        { "connectionPool: {tcp: {idleTimeout: 5s}}", "connectionPool.tcp.idleTimeout" },
-        { "connectionPool: {tcp: {maxConnectionDuration: 5s}}",
-          "connectionPool.tcp.maxConnectionDuration" },
         { "connectionPool: {http: {http1MaxPendingRequests: 5}}",
           "connectionPool.http.http1MaxPendingRequests" },
         { "connectionPool: {http: {http2MaxRequests: 5}}", "connectionPool.http.http2MaxRequests" },
-        { "connectionPool: {http: {maxRequestsPerConnection: 5}}",
-          "connectionPool.http.maxRequestsPerConnection" },
         { "connectionPool: {http: {maxRetries: 5}}", "connectionPool.http.maxRetries" },
-        { "connectionPool: {http: {idleTimeout: 5s}}", "connectionPool.http.idleTimeout" },
-        { "connectionPool: {http: {h2UpgradePolicy: UPGRADE}}",
-          "connectionPool.http.h2UpgradePolicy" },
+        { "tunnel: {protocol: CONNECT, targetHost: t.x, targetPort: 80}", "tunnel" },
         { "outlierDetection: {consecutive5xxErrors: 5}", "outlierDetection" },
-        { "proxyProtocol: {version: V1}", "proxyProtocol" },
     };
     (void)state;
 
@@ -141,9 +117,18 @@ static void test_honoured(void **state)
     struct snapshot_case test;
     (void)state;
 
-    snapshot_from_yaml(&test, OBJECT("DestinationRule", "app", "r",
-                                     "{host: x, trafficPolicy: {loadBalancer: {simple: RANDOM}, "
-                                     "connectionPool: {tcp: {connectTimeout: 1s}}}}"));
+    snapshot_from_yaml(
+        &test, OBJECT("DestinationRule", "app", "r",
+                      "{host: x, trafficPolicy: {loadBalancer: {simple: RANDOM}, "
+                      "proxyProtocol: {version: V1}, connectionPool: {tcp: "
+                      "{connectTimeout: 1s, idleTimeout: 5s, maxConnectionDuration: "
+                      "5s}, http: {idleTimeout: 5s, maxRequestsPerConnection: 5, "
+                      "maxConcurrentStreams: 5, h2UpgradePolicy: UPGRADE, "
+                      "http2KeepAlive: {interval: 5s, timeout: 1s}}}}}")
+                   VIRTUAL_SERVICE("a", "v",
+                                   "{hosts: [a.b], tls: [{match: [{sniHosts: [a.b]}], route: "
+                                   "[{destination: {host: x.y}}]}], tcp: [{route: "
+                                   "[{destination: {host: x.y}}]}]}"));
     assert_int_equal(snapshot_case_finding_count(&test, FINDING_FIELD_NOT_HONOURED), 0);
     snapshot_case_close(&test);
 }
@@ -163,9 +148,9 @@ static void test_service(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_virtual_service),  cmocka_unit_test(test_l4_routes),
-        cmocka_unit_test(test_destination_rule), cmocka_unit_test(test_port_level),
-        cmocka_unit_test(test_honoured),         cmocka_unit_test(test_service),
+        cmocka_unit_test(test_virtual_service), cmocka_unit_test(test_destination_rule),
+        cmocka_unit_test(test_port_level),      cmocka_unit_test(test_honoured),
+        cmocka_unit_test(test_service),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
