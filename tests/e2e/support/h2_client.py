@@ -56,11 +56,15 @@ def request_head(path="/", host="a.example.com", method="GET", scheme="http", he
 
 
 class Client(Peer):
-    """Requests on one connection, one after the other or many at once."""
+    """Requests on one connection, one after the other or many at once. `before` is sent in front of
+    everything, byte by byte."""
 
-    def __init__(self, port, tls=False, server_name="a.example.com", **more):
+    def __init__(self, port, tls=False, server_name="a.example.com", before=b"", **more):
         self.scheme = "https" if tls else "http"
-        super().__init__(connect(port, tls, server_name), True, **more)
+        sock = connect(port, tls, server_name)
+        for byte in before:
+            sock.send(bytes([byte]))
+        super().__init__(sock, True, **more)
 
     def open(self, path="/", host="a.example.com", method="GET", headers=(), end=True, **more):
         """A stream with its head sent."""
