@@ -3,305 +3,92 @@
 #include "gateway/proxy/exchange.h"
 
 #include "gateway/base/mem.h"
-#include "gateway/proxy/exchange_log.h"
-#include "tests/unit/support/fake_leg.h"
-#include "tests/unit/support/loop_origin.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "tests/unit/support/exchange_case.h"
 
 #include "tests/unit/support/run_until.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 static const char ok[] = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nserver: mine\r\n\r\nhello";
-
-struct fixture {
-    struct worker worker;
-    struct snapshot *snapshot;
-    struct arena *arena;
-    struct worker_listener listener;
-    struct snapshot_listener listener_config;
-    struct route_table table;
-    struct virtual_host host;
-    struct route route;
-    const struct route *routes[1];
-    struct route_destination destination;
-    struct cluster_config cluster;
-    struct cluster_config *clusters[1];
-    struct endpoint_config endpoints[2];
-    struct client client;
-    int peer_fd;
-    struct fake_leg leg;
-    struct loop_origin origin;
-    bool has_origin;
-};
-
-static void keep_snapshot(void *owner, struct snapshot *snapshot)
-{
-    (void)owner;
-    snapshot_free(snapshot);
-}
-
-static void fixture_make_worker(struct fixture *fixture)
-{
-    struct worker *worker = &fixture->worker;
-    struct err err = { 0 };
-
-    worker->options.server_name = STR("istio-envoy");
-    worker->options.path_normalization = PATH_NORMALIZATION_BASE;
-    worker->options.release_snapshot = keep_snapshot;
-    worker->loop = loop_new(&err);
-    assert_non_null(worker->loop);
-    worker->resolver = resolver_new(worker->loop, NULL, &err);
-    worker->metrics = metrics_shard_new();
-    worker->request_metrics.shard = worker->metrics;
-    worker->request_metrics.identity = &worker->options.identity;
-    worker->clusters.loop = worker->loop;
-    worker->clusters.resolver = worker->resolver;
-    worker->clusters.metrics = worker->metrics;
-    worker->clusters.connect_timeout_ms = 5000;
-    worker->clusters.conn_limits =
-        (struct conn_limits){ .max_header_bytes = 16384, .max_headers = 100 };
-    cluster_set_init(&worker->clusters);
-    list_init(&worker->idle_clients);
-    list_init(&worker->busy_clients);
-    list_init(&worker->exchanges);
-    list_init(&worker->spare_exchanges);
-}
-
-static void fixture_make_client(struct fixture *fixture)
-{
-    struct client *client = &fixture->client;
-    struct address peer;
-    int fds[2];
-
-    fixture->listener.worker = &fixture->worker;
-    fixture->listener.config = &fixture->listener_config;
-    fixture->listener.request_series =
-        metrics_series(fixture->worker.metrics, METRIC_LISTENER_RQ, &fixture->table.name, 1);
-    assert_true(address_parse(STR("1.2.3.4"), 4242, &peer));
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    client->worker = &fixture->worker;
-    client->listener = &fixture->listener;
-    client->transport = transport_new(fixture->worker.loop, fds[0], &peer);
-    fixture->peer_fd = fds[1];
-    fake_leg_init(&fixture->leg);
-}
-
-static int setup(void **state)
-{
-    struct fixture *fixture = mem_new(struct fixture);
-
-    fixture->arena = arena_new(4096);
-    fixture->table.name = STR("http.80");
-    fixture_make_worker(fixture);
-    fixture->host.name = STR("a.com");
-    fixture->host.routes = fixture->routes;
-    fixture->host.route_count = 1;
-    fixture->routes[0] = &fixture->route;
-    fixture->route.name = STR("r1");
-    fixture->route.destinations = &fixture->destination;
-    fixture->route.destination_count = 1;
-    fixture->cluster.name = STR("outbound|80||a.ns.svc.cluster.local");
-    fixture->cluster.service_host = STR("a.ns.svc.cluster.local");
-    fixture->cluster.fingerprint = 1;
-    fixture->cluster.endpoints = fixture->endpoints;
-    fixture->clusters[0] = &fixture->cluster;
-    fixture->destination.cluster = &fixture->cluster;
-    fixture->destination.cluster_name = fixture->cluster.name;
-    assert_true(host_table_add(&fixture->table.hosts, STR("a.com"), &fixture->host, NULL));
-    fixture->listener_config.routes = &fixture->table;
-    fixture->snapshot = snapshot_new();
-    fixture->worker.lease = lease_open(fixture->snapshot, keep_snapshot, NULL);
-    fixture_make_client(fixture);
-    *state = fixture;
-    return 0;
-}
-
-static void turns(struct fixture *fixture, int count)
-{
-    while (count-- > 0) {
-        loop_run_once(fixture->worker.loop, 0);
-    }
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    struct worker *worker = &fixture->worker;
-
-    fake_leg_end(&fixture->leg, LEG_END_DRAIN); /* where a test left it open */
-    transport_close(fixture->client.transport);
-    turns(fixture, 4);
-    assert_true(list_is_empty(&worker->exchanges));
-    assert_int_equal(worker_request_count(worker), 0);
-    cluster_set_cleanup(&worker->clusters);
-    if (fixture->has_origin) {
-        loop_origin_stop(&fixture->origin);
-    }
-    lease_unref(worker->lease);
-    exchange_free_spare(worker);
-    resolver_free(worker->resolver);
-    loop_free(worker->loop);
-    map_cleanup(&worker->listeners);
-    host_table_cleanup(&fixture->table.hosts);
-    metrics_cleanup();
-    mem_free(fixture->client.address_text);
-    fake_leg_cleanup(&fixture->leg);
-    (void)close(fixture->peer_fd);
-    arena_free(fixture->arena);
-    mem_free(fixture);
-    return 0;
-}
-
-static void with_origin(struct fixture *fixture, const char *const *script)
-{
-    loop_origin_start(&fixture->origin, fixture->worker.loop, script);
-    fixture->has_origin = true;
-    fixture->endpoints[0] = (struct endpoint_config){ .address = fixture->origin.address,
-                                                      .weight = 1,
-                                                      .is_healthy = true };
-    fixture->cluster.endpoint_count = 1;
-}
-
-static void publish(struct fixture *fixture)
-{
-    fixture->cluster.fingerprint++;
-    cluster_set_update(&fixture->worker.clusters, fixture->clusters, 1);
-}
-
-static void begin(struct fixture *fixture, bool has_body)
-{
-    exchange_begin(&fixture->client, &fixture->leg.leg, &fixture->leg.request, !has_body);
-}
-
-static void begin_and_wait(struct fixture *fixture)
-{
-    publish(fixture);
-    begin(fixture, false);
-    RUN_UNTIL(fixture->worker.loop, fixture->leg.is_released);
-}
-
-/* The next request of the same client. */
-static void again(struct fixture *fixture, const char *method)
-{
-    fake_leg_cleanup(&fixture->leg);
-    fake_leg_init(&fixture->leg);
-    fake_leg_request(&fixture->leg, method, "a.com", "/");
-}
-
-static struct str page(void)
-{
-    static struct text text;
-
-    text_clear(&text);
-    metrics_write_prometheus(&text);
-    return text_view(&text);
-}
-
-static bool metrics_have(const char *part)
-{
-    return str_find(page(), str_from_cstr(part)) != SIZE_MAX;
-}
-
-#define ASSERT_SAW(fixture, text)                                                                  \
-    do {                                                                                           \
-        if (!fake_leg_saw(&(fixture)->leg, (text))) {                                              \
-            fail_msg("no \"%s\" in %s", (text), (fixture)->leg.heads.ptr);                         \
-        }                                                                                          \
-    } while (0)
-#define ASSERT_BODY(fixture, text)                                                                 \
-    assert_string_equal((fixture)->leg.body.ptr != NULL ? (fixture)->leg.body.ptr : "", (text))
-#define ASSERT_SENT(fixture, text)                                                                 \
-    do {                                                                                           \
-        if (!loop_origin_saw(&(fixture)->origin, (text))) {                                        \
-            fail_msg("no \"%s\" in %s", (text), (fixture)->origin.received.ptr);                   \
-        }                                                                                          \
-    } while (0)
 
 /* --- Refused here ----------------------------------------------------------------------------- */
 
 static void test_host_without_virtual_host_SN_34_LR_1(void **state)
 {
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     fake_leg_request(&fixture->leg, "GET", "b.com", "/");
-    begin(fixture, false);
+    exchange_case_begin(fixture, false);
     assert_int_equal(fixture->leg.status, 404);
     assert_true(fixture->leg.is_head_end);
     assert_true(fixture->leg.is_released);
-    assert_true(
-        metrics_have("response_code=\"404\",grpc_response_status=\"\",response_flags=\"NR\""));
+    assert_true(exchange_case_metrics_have(
+        "response_code=\"404\",grpc_response_status=\"\",response_flags=\"NR\""));
 }
 
 static void test_path_that_must_be_refused_LR_15_CN_22(void **state)
 {
     static const char *const paths[] = { "/a%00b", "/a%zz", "/a%2f..%2fb", "/a\\b" };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         fake_leg_request(&fixture->leg, "GET", "a.com", paths[i]);
-        begin(fixture, false);
+        exchange_case_begin(fixture, false);
         assert_int_equal(fixture->leg.status, 400);
-        again(fixture, "GET");
-        turns(fixture, 1);
+        exchange_case_again(fixture, "GET");
+        exchange_case_turns(fixture, 1);
     }
 }
 
 static void test_listener_that_is_gone_closes_HR_4(void **state)
 {
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     fixture->listener.config = NULL;
-    begin(fixture, false);
+    exchange_case_begin(fixture, false);
     assert_int_equal(fixture->leg.status, 404);
     assert_true(fixture->leg.is_drained_conn);
 }
 
 static void test_unknown_cluster_LR_3_HT_43(void **state)
 {
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     fixture->destination.cluster = NULL;
-    begin(fixture, false);
+    exchange_case_begin(fixture, false);
     assert_int_equal(fixture->leg.status, 503);
     ASSERT_BODY(fixture, "");
-    assert_true(metrics_have("response_flags=\"NC\""));
+    assert_true(exchange_case_metrics_have("response_flags=\"NC\""));
 }
 
 static void test_no_healthy_endpoint_LR_5_LR_25(void **state)
 {
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
     struct err err = { 0 };
     struct route_header_op op = { .name = STR("x-op"),
                                   .value = format_compile(fixture->arena, STR("set"), &err) };
 
     fixture->route.response_ops.sets = &op;
     fixture->route.response_ops.set_count = 1;
-    publish(fixture);
-    begin(fixture, false);
+    exchange_case_publish(fixture);
+    exchange_case_begin(fixture, false);
     assert_int_equal(fixture->leg.status, 503);
     ASSERT_BODY(fixture, "no healthy upstream");
     ASSERT_SAW(fixture, "x-op: set"); /* LR-25: a route had been chosen */
     ASSERT_SAW(fixture, "server: istio-envoy");
-    assert_true(metrics_have("response_flags=\"UH\""));
+    assert_true(exchange_case_metrics_have("response_flags=\"UH\""));
 }
 
 /* --- Answered here ---------------------------------------------------------------------------- */
 
 static void test_direct_response_HT_61(void **state)
 {
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     fixture->route.action = ROUTE_DIRECT;
     fixture->route.direct.status = 200;
     fixture->route.direct.body = STR("hi");
-    begin(fixture, false);
+    exchange_case_begin(fixture, false);
     assert_int_equal(fixture->leg.status, 200);
     ASSERT_BODY(fixture, "hi");
     assert_true(fixture->leg.is_ended);
@@ -310,73 +97,73 @@ static void test_direct_response_HT_61(void **state)
 
 static void test_redirect_HT_58(void **state)
 {
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     fixture->route.action = ROUTE_REDIRECT;
     fixture->route.redirect.status = 302;
     fixture->route.redirect.authority = STR("b.com");
     fake_leg_request(&fixture->leg, "GET", "a.com", "/x?y");
-    begin(fixture, false);
+    exchange_case_begin(fixture, false);
     assert_int_equal(fixture->leg.status, 302);
     ASSERT_SAW(fixture, "location: http://b.com/x?y");
 }
 
 static void test_https_redirect_GW_51_GW_53(void **state)
 {
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     fixture->host.requires_tls = true;
     fixture->route.action = ROUTE_DIRECT;
     fixture->route.direct.status = 200;
     headers_add(&fixture->leg.request.headers, STR("x-forwarded-proto"), STR("https"));
-    begin(fixture, false);
+    exchange_case_begin(fixture, false);
     assert_int_equal(fixture->leg.status, 301);
     ASSERT_SAW(fixture, "location: https://a.com/");
-    again(fixture, "GET");
-    turns(fixture, 1);
+    exchange_case_again(fixture, "GET");
+    exchange_case_turns(fixture, 1);
     fixture->worker.options.trusted_hops = 1; /* now the header is believed */
     headers_add(&fixture->leg.request.headers, STR("x-forwarded-proto"), STR("https"));
-    begin(fixture, false);
+    exchange_case_begin(fixture, false);
     assert_int_equal(fixture->leg.status, 200);
 }
 
 static void test_acme_challenge_is_not_redirected_GW_56(void **state)
 {
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     fixture->host.requires_tls = true;
     fixture->route.action = ROUTE_DIRECT;
     fixture->route.direct.status = 200;
     fake_leg_request(&fixture->leg, "GET", "a.com", "/.well-known/acme-challenge/t");
-    begin(fixture, false);
+    exchange_case_begin(fixture, false);
     assert_int_equal(fixture->leg.status, 200);
-    again(fixture, "GET");
-    turns(fixture, 1);
+    exchange_case_again(fixture, "GET");
+    exchange_case_turns(fixture, 1);
     fixture->host.route_count = 0; /* without a route for it: as any other path */
     fake_leg_request(&fixture->leg, "GET", "a.com", "/.well-known/acme-challenge/t");
-    begin(fixture, false);
+    exchange_case_begin(fixture, false);
     assert_int_equal(fixture->leg.status, 301);
 }
 
 static void test_grpc_gets_its_status_LR_30(void **state)
 {
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     headers_add_id(&fixture->leg.request.headers, HEADER_CONTENT_TYPE, STR("application/grpc"));
-    publish(fixture);
-    begin(fixture, false);
+    exchange_case_publish(fixture);
+    exchange_case_begin(fixture, false);
     assert_int_equal(fixture->leg.status, 200);
     ASSERT_SAW(fixture, "grpc-status: 14; grpc-message: no healthy upstream");
-    assert_true(metrics_have("request_protocol=\"grpc\""));
+    assert_true(exchange_case_metrics_have("request_protocol=\"grpc\""));
 }
 
 static void test_drain_announces_the_close_HR_5_HD_36(void **state)
 {
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     fixture->worker.is_draining = true;
-    publish(fixture);
-    begin(fixture, false);
+    exchange_case_publish(fixture);
+    exchange_case_begin(fixture, false);
     assert_true(fixture->leg.is_drained_conn);
 }
 
@@ -384,16 +171,16 @@ static void test_drain_announces_the_close_HR_5_HD_36(void **state)
 static void test_short_of_memory_requests_are_refused_503_OM(void **state)
 {
     static const char *const script[] = { ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fixture->worker.is_overloaded = true;
-    begin_and_wait(fixture);
+    exchange_case_begin_and_wait(fixture);
     assert_int_equal(fixture->leg.status, 503);
     ASSERT_BODY(fixture, "envoy overloaded");
     assert_true(fixture->leg.is_drained_conn);
-    assert_true(metrics_have("response_flags=\"OM\""));
-    assert_true(metrics_have("gatehouse_overload_refused_requests_total 1"));
+    assert_true(exchange_case_metrics_have("response_flags=\"OM\""));
+    assert_true(exchange_case_metrics_have("gatehouse_overload_refused_requests_total 1"));
     assert_false(loop_origin_saw(&fixture->origin, "GET"));
 }
 
@@ -402,11 +189,11 @@ static void test_short_of_memory_requests_are_refused_503_OM(void **state)
 static void test_forwards_and_comes_back(void **state)
 {
     static const char *const script[] = { ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fake_leg_request(&fixture->leg, "GET", "a.com", "/x/../y?q=1");
-    begin_and_wait(fixture);
+    exchange_case_begin_and_wait(fixture);
     assert_int_equal(fixture->leg.status, 200);
     ASSERT_BODY(fixture, "hello");
     assert_true(fixture->leg.is_ended);
@@ -415,21 +202,21 @@ static void test_forwards_and_comes_back(void **state)
     ASSERT_SENT(fixture, "x-envoy-attempt-count: 1\r\n");           /* HD-20 */
     ASSERT_SAW(fixture, "server: istio-envoy");                     /* HD-30 */
     ASSERT_SAW(fixture, "x-envoy-upstream-service-time: ");         /* HD-31 */
-    assert_true(
-        metrics_have("response_code=\"200\",grpc_response_status=\"\",response_flags=\"-\""));
+    assert_true(exchange_case_metrics_have(
+        "response_code=\"200\",grpc_response_status=\"\",response_flags=\"-\""));
 }
 
 static void test_the_connection_is_used_again(void **state)
 {
     static const char *const script[] = { ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     for (int i = 0; i < 5; i++) {
-        begin_and_wait(fixture);
+        exchange_case_begin_and_wait(fixture);
         assert_int_equal(fixture->leg.status, 200);
-        turns(fixture, 2);
-        again(fixture, "GET");
+        exchange_case_turns(fixture, 2);
+        exchange_case_again(fixture, "GET");
     }
     assert_int_equal(fixture->origin.connection_count, 1);
     assert_int_equal(fixture->origin.request_count, 5);
@@ -439,11 +226,11 @@ static void test_a_snapshot_is_not_pinned_by_a_body(void **state)
 {
     static const char *const script[] = { "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
                                           NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
-    publish(fixture);
-    begin(fixture, false);
+    exchange_case_with_origin(fixture, script);
+    exchange_case_publish(fixture);
+    exchange_case_begin(fixture, false);
     RUN_UNTIL(fixture->worker.loop, fixture->leg.body.len == 4);
     assert_int_equal(fixture->worker.lease->user_count, 1); /* the worker's own */
     loop_origin_say(&fixture->origin, "-done");
@@ -454,20 +241,20 @@ static void test_a_snapshot_is_not_pinned_by_a_body(void **state)
 static void test_rewrite_and_operations_HT_75_HT_76_HT_77(void **state)
 {
     static const char *const script[] = { ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
     struct err err = { 0 };
     struct route_header_op op = { .name = STR("x-path"),
                                   .value =
                                       format_compile(fixture->arena, STR("%REQ(:PATH)%"), &err) };
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fixture->route.rewrite.has_uri = true;
     fixture->route.rewrite.uri = STR("/api/");
     fixture->route.authority = format_compile(fixture->arena, STR("inner.com"), &err);
     fixture->route.request_ops.adds = &op;
     fixture->route.request_ops.add_count = 1;
     fake_leg_request(&fixture->leg, "GET", "a.com", "/users?q");
-    begin_and_wait(fixture);
+    exchange_case_begin_and_wait(fixture);
     ASSERT_SENT(fixture, "GET /api/users?q HTTP/1.1\r\nhost: inner.com\r\n");
     ASSERT_SENT(fixture, "x-envoy-original-path: /users?q\r\n");
     ASSERT_SENT(fixture, "x-path: /users?q\r\n");
@@ -476,15 +263,15 @@ static void test_rewrite_and_operations_HT_75_HT_76_HT_77(void **state)
 static void test_body_waits_for_the_connection(void **state)
 {
     static const char *const script[] = { ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fake_leg_request(&fixture->leg, "POST", "a.com", "/");
     fixture->leg.request.framing = BODY_LENGTH;
     fixture->leg.request.content_length = 10;
     fixture->leg.request.has_content_length = true;
-    publish(fixture);
-    begin(fixture, true);
+    exchange_case_publish(fixture);
+    exchange_case_begin(fixture, true);
     fake_leg_body(&fixture->leg, "01234");
     fake_leg_body(&fixture->leg, "56789");
     fake_leg_complete(&fixture->leg);
@@ -496,19 +283,19 @@ static void test_body_waits_for_the_connection(void **state)
 static void test_a_body_without_upstream_is_paused(void **state)
 {
     static const char *const script[] = { ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
     char bytes[32 * 1024 + 1];
     size_t sent = 0;
 
     memset(bytes, 'x', sizeof(bytes) - 1);
     bytes[sizeof(bytes) - 1] = '\0';
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fake_leg_request(&fixture->leg, "POST", "a.com", "/");
     fixture->leg.request.framing = BODY_LENGTH;
     fixture->leg.request.content_length = 1000000;
     fixture->leg.request.has_content_length = true;
-    publish(fixture);
-    begin(fixture, true);
+    exchange_case_publish(fixture);
+    exchange_case_begin(fixture, true);
     while (!fixture->leg.is_paused) {
         fake_leg_body(&fixture->leg, bytes);
         sent += sizeof(bytes) - 1;
@@ -522,15 +309,15 @@ static void test_a_slow_client_pauses_the_upstream(void **state)
 {
     static const char *const script[] = { "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf",
                                           NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fixture->leg.is_full = true;
-    publish(fixture);
-    begin(fixture, false);
+    exchange_case_publish(fixture);
+    exchange_case_begin(fixture, false);
     RUN_UNTIL(fixture->worker.loop, fixture->leg.body.len == 4);
     loop_origin_say(&fixture->origin, "rest");
-    turns(fixture, 10);
+    exchange_case_turns(fixture, 10);
     ASSERT_BODY(fixture, "half"); /* not read */
     fake_leg_drained(&fixture->leg);
     RUN_UNTIL(fixture->worker.loop, fixture->leg.is_released);
@@ -544,10 +331,10 @@ static void test_interim_heads_and_trailers_pass_HD_13(void **state)
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n",
         NULL
     };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
-    begin_and_wait(fixture);
+    exchange_case_with_origin(fixture, script);
+    exchange_case_begin_and_wait(fixture);
     assert_int_equal(fixture->leg.interim_count, 2);
     ASSERT_SAW(fixture, "103 link: </x>; \n");
     ASSERT_BODY(fixture, "hello");
@@ -557,13 +344,13 @@ static void test_interim_heads_and_trailers_pass_HD_13(void **state)
 static void test_an_early_answer_ends_the_upload(void **state)
 {
     static const char *const script[] = { ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fake_leg_request(&fixture->leg, "POST", "a.com", "/");
     fixture->leg.request.framing = BODY_CHUNKED; /* the origin answers at the end of the head */
-    publish(fixture);
-    begin(fixture, true);
+    exchange_case_publish(fixture);
+    exchange_case_begin(fixture, true);
     RUN_UNTIL(fixture->worker.loop, fixture->leg.is_released);
     assert_int_equal(fixture->leg.status, 200);
     ASSERT_BODY(fixture, "hello");
@@ -574,7 +361,7 @@ static void test_an_early_answer_ends_the_upload(void **state)
 
 static void test_refused_connects_are_tried_three_times_LR_8_LR_22_HT_95(void **state)
 {
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
     struct address address;
     struct err err = { 0 };
     int fd;
@@ -586,23 +373,23 @@ static void test_refused_connects_are_tried_three_times_LR_8_LR_22_HT_95(void **
     fixture->endpoints[0] =
         (struct endpoint_config){ .address = address, .weight = 1, .is_healthy = true };
     fixture->cluster.endpoint_count = 1;
-    begin_and_wait(fixture);
+    exchange_case_begin_and_wait(fixture);
     assert_int_equal(fixture->leg.status, 503);
     ASSERT_BODY(fixture, "upstream connect error or disconnect/reset before headers. "
                          "retried and the latest reset reason: remote connection failure, "
                          "transport failure reason: delayed connect error: 111");
-    assert_true(metrics_have("response_flags=\"UF,URX\""));
+    assert_true(exchange_case_metrics_have("response_flags=\"UF,URX\""));
     assert_int_equal((int)metrics_total(METRIC_UPSTREAM_CONNECT_FAILURES), 3);
 }
 
 static void test_another_endpoint_takes_over_HT_95(void **state)
 {
     static const char *const script[] = { ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
     struct err err = { 0 };
     int fd;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fixture->endpoints[1] = fixture->endpoints[0];
     assert_true(address_parse(STR("127.0.0.1"), 0, &fixture->endpoints[0].address));
     assert_true(listener_bind(&fixture->endpoints[0].address, &fd, 1, &err));
@@ -610,25 +397,25 @@ static void test_another_endpoint_takes_over_HT_95(void **state)
     fixture->cluster.endpoint_count = 2;
     fixture->cluster.balance = BALANCE_ROUND_ROBIN;
     for (int i = 0; i < 4; i++) {
-        begin_and_wait(fixture);
+        exchange_case_begin_and_wait(fixture);
         assert_int_equal(fixture->leg.status, 200);
-        turns(fixture, 2);
-        again(fixture, "GET");
+        exchange_case_turns(fixture, 2);
+        exchange_case_again(fixture, "GET");
     }
 }
 
 static void test_closed_before_an_answer_LR_9(void **state)
 {
     static const char *const script[] = { LOOP_ORIGIN_CLOSE, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
-    begin_and_wait(fixture);
+    exchange_case_with_origin(fixture, script);
+    exchange_case_begin_and_wait(fixture);
     assert_int_equal(fixture->leg.status, 503);
     ASSERT_BODY(fixture, "upstream connect error or disconnect/reset before headers. "
                          "reset reason: connection termination");
     assert_int_equal(fixture->origin.request_count, 1); /* a fresh connection: no second try */
-    assert_true(metrics_have("response_flags=\"UC\""));
+    assert_true(exchange_case_metrics_have("response_flags=\"UC\""));
 }
 
 static void test_answers_that_are_no_http_502(void **state)
@@ -639,20 +426,20 @@ static void test_answers_that_are_no_http_502(void **state)
         "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked, chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\n\r\n",
     };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
     const char *script[] = { NULL, NULL };
 
     script[0] = answers[0];
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         script[0] = answers[i];
-        begin_and_wait(fixture);
+        exchange_case_begin_and_wait(fixture);
         assert_int_equal(fixture->leg.status, 502);
-        turns(fixture, 2);
-        again(fixture, "GET");
+        exchange_case_turns(fixture, 2);
+        exchange_case_again(fixture, "GET");
     }
-    assert_true(metrics_have("response_flags=\"UPE\""));
-    assert_true(metrics_have("gatehouse_protocol_errors_total{side=\"upstream\""));
+    assert_true(exchange_case_metrics_have("response_flags=\"UPE\""));
+    assert_true(exchange_case_metrics_have("gatehouse_protocol_errors_total{side=\"upstream\""));
 }
 
 static void test_a_cut_body_is_never_completed_LR_23(void **state)
@@ -660,40 +447,40 @@ static void test_a_cut_body_is_never_completed_LR_23(void **state)
     static const char *const script[] = { LOOP_ORIGIN_LAST
                                           "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
                                           NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
-    begin_and_wait(fixture);
+    exchange_case_with_origin(fixture, script);
+    exchange_case_begin_and_wait(fixture);
     assert_int_equal(fixture->leg.status, 200);
     assert_true(fixture->leg.is_aborted);
     assert_false(fixture->leg.is_ended);
-    assert_true(
-        metrics_have("response_code=\"200\",grpc_response_status=\"\",response_flags=\"UC\""));
+    assert_true(exchange_case_metrics_have(
+        "response_code=\"200\",grpc_response_status=\"\",response_flags=\"UC\""));
 }
 
 static void test_route_timeout_504_LR_6_HT_90_HT_94(void **state)
 {
     static const char *const script[] = { LOOP_ORIGIN_SILENT, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fixture->route.timeout_ms = 50;
-    begin_and_wait(fixture);
+    exchange_case_begin_and_wait(fixture);
     assert_int_equal(fixture->leg.status, 504);
     ASSERT_BODY(fixture, "upstream request timeout");
     ASSERT_SENT(fixture, "x-envoy-expected-rq-timeout-ms: 50\r\n");
-    assert_true(metrics_have("response_flags=\"UT\""));
+    assert_true(exchange_case_metrics_have("response_flags=\"UT\""));
 }
 
 static void test_timeout_in_the_middle_cuts_HT_90(void **state)
 {
     static const char *const script[] = { "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
                                           NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fixture->route.timeout_ms = 50;
-    begin_and_wait(fixture);
+    exchange_case_begin_and_wait(fixture);
     assert_int_equal(fixture->leg.status, 200);
     assert_true(fixture->leg.is_aborted);
 }
@@ -701,14 +488,14 @@ static void test_timeout_in_the_middle_cuts_HT_90(void **state)
 static void test_timeout_starts_with_the_whole_request_HT_91(void **state)
 {
     static const char *const script[] = { LOOP_ORIGIN_SILENT, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fixture->route.timeout_ms = 1;
     fake_leg_request(&fixture->leg, "POST", "a.com", "/");
     fixture->leg.request.framing = BODY_CHUNKED;
-    publish(fixture);
-    begin(fixture, true);
+    exchange_case_publish(fixture);
+    exchange_case_begin(fixture, true);
     for (int i = 0; i < 5; i++) {
         loop_run_once(fixture->worker.loop, LOOP_TIMER_TICK_MS);
     }
@@ -718,22 +505,22 @@ static void test_timeout_starts_with_the_whole_request_HT_91(void **state)
     assert_int_equal(fixture->leg.status, 504);
 }
 
-static void begin_slow_upload(struct fixture *fixture)
+static void begin_slow_upload(struct exchange_case *fixture)
 {
     fixture->worker.options.request_timeout_ms = 50;
     fake_leg_request(&fixture->leg, "POST", "a.com", "/");
     fixture->leg.request.framing = BODY_CHUNKED;
-    publish(fixture);
-    begin(fixture, true);
+    exchange_case_publish(fixture);
+    exchange_case_begin(fixture, true);
 }
 
 /* It may come as steadily as it likes. */
 static void test_a_request_that_takes_too_long_408_LR_18(void **state)
 {
     static const char *const script[] = { LOOP_ORIGIN_SILENT, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fixture->route.timeout_ms = 1; /* of no account before the request is here */
     begin_slow_upload(fixture);
     for (int i = 0; i < 10; i++) {
@@ -744,17 +531,17 @@ static void test_a_request_that_takes_too_long_408_LR_18(void **state)
     assert_int_equal(fixture->leg.status, 408);
     ASSERT_BODY(fixture, "request timeout");
     assert_true(fixture->leg.is_drained_conn);
-    assert_true(
-        metrics_have("response_code=\"408\",grpc_response_status=\"\",response_flags=\"-\""));
+    assert_true(exchange_case_metrics_have(
+        "response_code=\"408\",grpc_response_status=\"\",response_flags=\"-\""));
 }
 
 static void test_a_request_that_takes_too_long_under_its_answer_is_cut(void **state)
 {
     static const char *const script[] = { "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
                                           NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     begin_slow_upload(fixture);
     RUN_UNTIL(fixture->worker.loop, fixture->leg.is_released);
     assert_int_equal(fixture->leg.status, 200);
@@ -764,9 +551,9 @@ static void test_a_request_that_takes_too_long_under_its_answer_is_cut(void **st
 static void test_the_deadline_of_the_request_ends_with_it(void **state)
 {
     static const char *const script[] = { LOOP_ORIGIN_SILENT, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     begin_slow_upload(fixture);
     fake_leg_complete(&fixture->leg);
     for (int i = 0; i < 8; i++) {
@@ -777,12 +564,12 @@ static void test_the_deadline_of_the_request_ends_with_it(void **state)
 
 /* --- Connections that went stale -------------------------------------------------------------- */
 
-static void warm_up(struct fixture *fixture, const char *const *script)
+static void warm_up(struct exchange_case *fixture, const char *const *script)
 {
-    with_origin(fixture, script);
-    begin_and_wait(fixture);
+    exchange_case_with_origin(fixture, script);
+    exchange_case_begin_and_wait(fixture);
     assert_int_equal(fixture->leg.status, 200);
-    turns(fixture, 2);
+    exchange_case_turns(fixture, 2);
 }
 
 static void test_stale_connection_is_replaced(void **state)
@@ -790,33 +577,33 @@ static void test_stale_connection_is_replaced(void **state)
     static const char *const scripts[][4] = { { ok, LOOP_ORIGIN_CLOSE, ok, NULL },
                                               { ok, LOOP_ORIGIN_RESET, ok, NULL } };
 
-    (void)teardown(state);
+    (void)exchange_case_teardown(state);
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(setup(state), 0);
-        struct fixture *fixture = *state;
+        assert_int_equal(exchange_case_setup(state), 0);
+        struct exchange_case *fixture = *state;
         warm_up(fixture, scripts[i]);
-        again(fixture, "GET");
-        begin_and_wait(fixture);
+        exchange_case_again(fixture, "GET");
+        exchange_case_begin_and_wait(fixture);
         assert_int_equal(fixture->leg.status, 200);
         ASSERT_BODY(fixture, "hello");
         assert_int_equal(fixture->origin.request_count, 3);
         assert_int_equal((int)metrics_total(METRIC_UPSTREAM_STALE_RETRIES), 1);
-        (void)teardown(state);
+        (void)exchange_case_teardown(state);
     }
-    assert_int_equal(setup(state), 0);
+    assert_int_equal(exchange_case_setup(state), 0);
 }
 
 static void test_stale_connection_with_a_body_is_replaced(void **state)
 {
     static const char *const script[] = { ok, LOOP_ORIGIN_RESET, ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     warm_up(fixture, script);
-    again(fixture, "PUT");
+    exchange_case_again(fixture, "PUT");
     fixture->leg.request.framing = BODY_LENGTH;
     fixture->leg.request.content_length = 4;
     fixture->leg.request.has_content_length = true;
-    begin(fixture, true);
+    exchange_case_begin(fixture, true);
     fake_leg_body(&fixture->leg, "data");
     fake_leg_complete(&fixture->leg);
     RUN_UNTIL(fixture->worker.loop, fixture->leg.is_released);
@@ -828,11 +615,11 @@ static void test_stale_connection_with_a_body_is_replaced(void **state)
 static void test_post_is_not_sent_twice(void **state)
 {
     static const char *const script[] = { ok, LOOP_ORIGIN_RESET, ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     warm_up(fixture, script);
-    again(fixture, "POST");
-    begin_and_wait(fixture);
+    exchange_case_again(fixture, "POST");
+    exchange_case_begin_and_wait(fixture);
     assert_int_equal(fixture->leg.status, 503);
     assert_int_equal(fixture->origin.request_count, 2);
 }
@@ -841,11 +628,11 @@ static void test_post_is_not_sent_twice(void **state)
 static void test_half_a_head_is_not_stale(void **state)
 {
     static const char *const script[] = { ok, LOOP_ORIGIN_LAST "HTTP/1.1 200 OK\r\nx: ", ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     warm_up(fixture, script);
-    again(fixture, "GET");
-    begin_and_wait(fixture);
+    exchange_case_again(fixture, "GET");
+    exchange_case_begin_and_wait(fixture);
     assert_int_equal(fixture->leg.status, 503);
     assert_int_equal(fixture->origin.request_count, 2);
 }
@@ -853,13 +640,13 @@ static void test_half_a_head_is_not_stale(void **state)
 static void test_an_idle_connection_that_dies_leaves_the_pool(void **state)
 {
     static const char *const script[] = { ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
     warm_up(fixture, script);
     loop_origin_close_connections(&fixture->origin);
     RUN_UNTIL(fixture->worker.loop, fixture->origin.open_count == 0);
-    again(fixture, "POST");
-    begin_and_wait(fixture);
+    exchange_case_again(fixture, "POST");
+    exchange_case_begin_and_wait(fixture);
     assert_int_equal(fixture->leg.status, 200);
     assert_int_equal(fixture->origin.connection_count, 2);
     assert_int_equal((int)metrics_total(METRIC_UPSTREAM_STALE_RETRIES), 0);
@@ -870,30 +657,30 @@ static void test_an_idle_connection_that_dies_leaves_the_pool(void **state)
 static void test_client_leaves_while_waiting_for_the_answer(void **state)
 {
     static const char *const script[] = { LOOP_ORIGIN_SILENT, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
-    publish(fixture);
-    begin(fixture, false);
+    exchange_case_with_origin(fixture, script);
+    exchange_case_publish(fixture);
+    exchange_case_begin(fixture, false);
     RUN_UNTIL(fixture->worker.loop, fixture->origin.request_count == 1);
     fake_leg_end(&fixture->leg, LEG_END_PEER_CLOSED);
     assert_true(fixture->leg.is_released);
     assert_int_equal(fixture->leg.status, 0);
     RUN_UNTIL(fixture->worker.loop, fixture->origin.open_count == 0); /* nobody to work for */
-    assert_true(
-        metrics_have("response_code=\"0\",grpc_response_status=\"\",response_flags=\"DC\""));
+    assert_true(exchange_case_metrics_have(
+        "response_code=\"0\",grpc_response_status=\"\",response_flags=\"DC\""));
 }
 
 static void test_client_leaves_while_connecting(void **state)
 {
     static const char *const script[] = { ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
-    publish(fixture);
-    begin(fixture, false);
+    exchange_case_with_origin(fixture, script);
+    exchange_case_publish(fixture);
+    exchange_case_begin(fixture, false);
     fake_leg_end(&fixture->leg, LEG_END_PEER_CLOSED);
-    turns(fixture, 5);
+    exchange_case_turns(fixture, 5);
     assert_int_equal(fixture->origin.request_count, 0);
     assert_int_equal((int)metrics_total(METRIC_UPSTREAM_CONNECTIONS), 0);
 }
@@ -901,20 +688,20 @@ static void test_client_leaves_while_connecting(void **state)
 static void test_a_broken_body_is_told_by_the_conn_CN_34(void **state)
 {
     static const char *const script[] = { LOOP_ORIGIN_SILENT, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fake_leg_request(&fixture->leg, "POST", "a.com", "/");
     fixture->leg.request.framing = BODY_CHUNKED;
-    publish(fixture);
-    begin(fixture, true);
+    exchange_case_publish(fixture);
+    exchange_case_begin(fixture, true);
     fixture->leg.leg.answered_status = 400;
     fixture->leg.leg.end_detail = "http1.codec_error";
     fake_leg_end(&fixture->leg, LEG_END_PROTOCOL);
-    assert_true(
-        metrics_have("response_code=\"400\",grpc_response_status=\"\",response_flags=\"DPE\""));
-    assert_true(metrics_have("gatehouse_protocol_errors_total{side=\"client\","
-                             "reason=\"http1.codec_error\"} 1"));
+    assert_true(exchange_case_metrics_have(
+        "response_code=\"400\",grpc_response_status=\"\",response_flags=\"DPE\""));
+    assert_true(exchange_case_metrics_have("gatehouse_protocol_errors_total{side=\"client\","
+                                           "reason=\"http1.codec_error\"} 1"));
 }
 
 /* --- DNS -------------------------------------------------------------------------------------- */
@@ -922,13 +709,13 @@ static void test_a_broken_body_is_told_by_the_conn_CN_34(void **state)
 static void test_a_request_waits_for_the_first_dns_answer_SV_35(void **state)
 {
     static const char *const script[] = { ok, NULL };
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    with_origin(fixture, script);
+    exchange_case_with_origin(fixture, script);
     fixture->cluster.kind = CLUSTER_DNS;
     fixture->endpoints[0].host = STR("127.0.0.1");
     fixture->endpoints[0].port = address_port(&fixture->origin.address);
-    begin_and_wait(fixture);
+    exchange_case_begin_and_wait(fixture);
     assert_int_equal(fixture->leg.status, 200);
 }
 
@@ -936,9 +723,9 @@ static void test_a_request_waits_for_the_first_dns_answer_SV_35(void **state)
 
 static void test_a_warm_request_allocates_nothing(void **state)
 {
-    struct fixture *fixture = *state;
+    struct exchange_case *fixture = *state;
 
-    publish(fixture);
+    exchange_case_publish(fixture);
     fixture->route.action = ROUTE_DIRECT;
     fixture->route.direct.status = 200;
     fixture->route.direct.body = STR("hi");
@@ -953,16 +740,17 @@ static void test_a_warm_request_allocates_nothing(void **state)
         text_clear(&fixture->leg.heads);
         text_clear(&fixture->leg.body);
         fixture->leg.request.headers.count = 0;
-        begin(fixture, false);
+        exchange_case_begin(fixture, false);
         assert_true(fixture->leg.is_released);
-        turns(fixture, 1);
+        exchange_case_turns(fixture, 1);
     }
     assert_int_equal(mem_allocation_count() - before, 0);
 }
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name)                                                                                 \
+    cmocka_unit_test_setup_teardown(name, exchange_case_setup, exchange_case_teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_host_without_virtual_host_SN_34_LR_1),
         CASE(test_path_that_must_be_refused_LR_15_CN_22),

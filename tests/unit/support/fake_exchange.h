@@ -139,6 +139,8 @@ static inline void fake_exchange_on_end(void *owner, struct leg *leg, enum leg_e
         [LEG_END_WRITE_TIMEOUT] = "write timeout",
         [LEG_END_TRANSPORT] = "transport",
         [LEG_END_DRAIN] = "drain",
+        [LEG_END_RESET] = "reset",
+        [LEG_END_REFUSED] = "refused",
     };
     struct fake_exchange *self = owner;
 

@@ -1,4 +1,4 @@
-/* fake_leg: records what is done to a client's leg. */
+/* fake_leg: records what is done to a leg. */
 #include "tests/unit/support/fake_leg.h"
 
 static struct fake_leg *fake_leg_of(struct leg *leg)
@@ -10,13 +10,18 @@ static void fake_leg_send_head(struct leg *leg, const struct head *head, bool is
 {
     struct fake_leg *fake = fake_leg_of(leg);
 
-    text_printf(&fake->heads, "%u ", head->status);
+    if (head->status == 0) {
+        text_printf(&fake->heads, "%.*s %.*s ", STR_ARG(head->method_text), STR_ARG(head->path));
+    } else {
+        text_printf(&fake->heads, "%u ", head->status);
+    }
     for (size_t i = 0; i < head->headers.count; i++) {
         text_printf(&fake->heads, "%.*s: %.*s; ", STR_ARG(head->headers.items[i].name),
                     STR_ARG(head->headers.items[i].value));
     }
     text_add_char(&fake->heads, '\n');
-    if (head->status < 200) {
+    fake->upgrade = head->upgrade;
+    if (head->status > 0 && head->status < 200 && head->status != 101) {
         fake->interim_count++;
         return;
     }
@@ -43,8 +48,8 @@ static void fake_leg_send_end(struct leg *leg, const struct headers *trailers)
 
 static void fake_leg_abort(struct leg *leg, enum leg_abort why)
 {
-    (void)why;
     fake_leg_of(leg)->is_aborted = true;
+    fake_leg_of(leg)->abort_reason = why;
 }
 
 static void fake_leg_pause(struct leg *leg)
@@ -95,6 +100,7 @@ void fake_leg_init(struct fake_leg *fake)
     fake->leg.ops = &fake_leg_ops;
     fake->leg.conn = &fake->conn;
     fake->conn.ops = &fake_leg_conn_ops;
+    fake->conn.version = HTTP_VERSION_1_1;
     head_init(&fake->request, fake->arena);
     fake_leg_request(fake, "GET", "a.com", "/");
 }
@@ -125,19 +131,46 @@ void fake_leg_request(struct fake_leg *fake, const char *method, const char *aut
     request->query = request->has_query ? str_skip(target, mark + 1) : str_from(NULL, 0);
 }
 
-void fake_leg_body(struct fake_leg *fake, const char *bytes)
+struct head *fake_leg_response(struct fake_leg *fake, unsigned status)
+{
+    struct head *response = arena_new_object(fake->arena, struct head);
+
+    head_init(response, fake->arena);
+    response->version = fake->conn.version;
+    response->status = status;
+    return response;
+}
+
+void fake_leg_head(struct fake_leg *fake, struct head *head, bool is_end)
 {
     if (fake->leg.handler != NULL) {
-        fake->leg.handler->on_body(fake->leg.owner, &fake->leg, (const unsigned char *)bytes,
-                                   strlen(bytes));
+        fake->leg.handler->on_head(fake->leg.owner, &fake->leg, head, is_end);
+    }
+}
+
+void fake_leg_bytes(struct fake_leg *fake, struct str bytes)
+{
+    if (fake->leg.handler != NULL) {
+        fake->leg.handler->on_body(fake->leg.owner, &fake->leg, (const unsigned char *)bytes.ptr,
+                                   bytes.len);
+    }
+}
+
+void fake_leg_body(struct fake_leg *fake, const char *bytes)
+{
+    fake_leg_bytes(fake, str_from_cstr(bytes));
+}
+
+void fake_leg_complete_with(struct fake_leg *fake, const struct headers *trailers)
+{
+    if (fake->leg.handler != NULL) {
+        fake->leg.handler->on_complete(fake->leg.owner, &fake->leg, trailers);
     }
 }
 
 void fake_leg_complete(struct fake_leg *fake)
 {
-    if (fake->leg.handler != NULL) {
-        fake->leg.handler->on_complete(fake->leg.owner, &fake->leg, NULL);
-    }
+    fake_leg_complete_with(fake, NULL);
 }
 
 void fake_leg_drained(struct fake_leg *fake)
