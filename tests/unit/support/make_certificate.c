@@ -95,6 +95,19 @@ static void make_add_must_staple(X509 *certificate)
     ASN1_OBJECT_free(name);
 }
 
+static void make_add_raw_dns(X509 *certificate, const char *bytes, size_t len)
+{
+    GENERAL_NAMES *names = GENERAL_NAMES_new();
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    ASN1_IA5STRING *value = ASN1_IA5STRING_new();
+
+    CHECK(ASN1_STRING_set(value, bytes, (int)len));
+    GENERAL_NAME_set0_value(name, GEN_DNS, value);
+    CHECK(sk_GENERAL_NAME_push(names, name));
+    CHECK(X509_add1_ext_i2d(certificate, NID_subject_alt_name, names, 0, X509V3_ADD_APPEND));
+    GENERAL_NAMES_free(names);
+}
+
 static char *make_pem_of(BIO *bio)
 {
     const uint8_t *bytes = NULL;
@@ -135,6 +148,9 @@ static void make_fill(const struct make_certificate_request *request, X509 *cert
     }
     if (request->alt_names != NULL) {
         make_add_extension(certificate, &ctx, NID_subject_alt_name, request->alt_names);
+    }
+    if (request->raw_dns != NULL) {
+        make_add_raw_dns(certificate, request->raw_dns, request->raw_dns_len);
     }
     if (request->is_client_only) {
         make_add_extension(certificate, &ctx, NID_ext_key_usage, "clientAuth");
@@ -183,6 +199,31 @@ char *make_encrypted_key(const struct made_certificate *made)
 
     CHECK(PEM_write_bio_PKCS8PrivateKey(bio, made->key, EVP_aes_128_cbc(), passphrase, 6, NULL,
                                         NULL));
+    return make_pem_of(bio);
+}
+
+char *make_crl(const struct made_certificate *issuer, const struct made_certificate *revoked)
+{
+    time_t now = time(NULL);
+    ASN1_TIME *from = ASN1_TIME_set(NULL, now - MAKE_HOUR_S);
+    ASN1_TIME *until = ASN1_TIME_set(NULL, now + MAKE_NINETY_DAYS_S);
+    X509_CRL *crl = X509_CRL_new();
+    BIO *bio = BIO_new(BIO_s_mem());
+
+    CHECK(X509_CRL_set_version(crl, X509_CRL_VERSION_2));
+    CHECK(X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->certificate)));
+    CHECK(X509_CRL_set1_lastUpdate(crl, from) && X509_CRL_set1_nextUpdate(crl, until));
+    if (revoked != NULL) {
+        X509_REVOKED *entry = X509_REVOKED_new();
+        CHECK(X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked->certificate)));
+        CHECK(X509_REVOKED_set_revocationDate(entry, from));
+        CHECK(X509_CRL_add0_revoked(crl, entry));
+    }
+    CHECK(X509_CRL_sign(crl, issuer->key, EVP_sha256()));
+    CHECK(PEM_write_bio_X509_CRL(bio, crl));
+    X509_CRL_free(crl);
+    ASN1_TIME_free(from);
+    ASN1_TIME_free(until);
     return make_pem_of(bio);
 }
 

@@ -30,6 +30,9 @@ struct make_certificate_request {
     bool is_sha1;
     bool must_staple;
     bool cannot_sign; /* key usage without digitalSignature */
+    /* One DNS name of these bytes, a NUL in it say, as the only alternative name. */
+    const char *raw_dns;
+    size_t raw_dns_len;
 };
 
 struct made_certificate {
@@ -44,6 +47,8 @@ void make_certificate(const struct make_certificate_request *request,
 void made_certificate_cleanup(struct made_certificate *made);
 /* PEM of the key under a passphrase; freed by mem_free(). */
 char *make_encrypted_key(const struct made_certificate *made);
+/* PEM of a revocation list of `issuer` with `revoked` on it, or nothing; freed by mem_free(). */
+char *make_crl(const struct made_certificate *issuer, const struct made_certificate *revoked);
 /* PEM texts one after the other, ended by NULL; freed by mem_free(). */
 char *make_joined(const char *first, ...) __attribute__((sentinel));
 
