@@ -87,11 +87,25 @@
 #define LIMIT_H2_SETTINGS_ENTRIES 32u
 /* Frames of ours that wait because the peer reads nothing (answers to PING, SETTINGS, resets). */
 #define LIMIT_H2_OUTBOUND_CONTROL_FRAMES 1000u
+/* A header block as it unpacks, beyond what is answered with 431: a few bytes of HPACK can name the same
+ * 4 KiB again and again. */
+#define LIMIT_H2_HEADER_BLOCK_BYTES (2u * LIMIT_MAX_HEADER_BYTES)
+/* Many streams behind one slow reader: once their bodies together pass LIMIT_H2_HELD_BYTES, each may queue
+ * only so much. */
+#define LIMIT_H2_CROWDED_BYTES (16u * 1024u)
+/* Frames gather to so much before they go to the transport. */
+#define LIMIT_H2_OUTBOX_BYTES (64u * 1024u)
+/* Ended streams whose memory is kept for the next ones of the connection. */
+#define LIMIT_H2_SPARE_LEGS 16u
 
 /* --- PROXY protocol, tunnels ------------------------------------------------------------------- */
 /* A header of version 2 with its TLVs; 536 bytes are usual, certificates in TLVs are not. */
 #define LIMIT_PROXY_HEADER_BYTES 4096u
 #define DEFAULT_TUNNEL_IDLE_TIMEOUT_MS 3600000u /* spec TT-26 */
+/* Pipes of one worker that hold bytes on their way from socket to socket; each two descriptors and up to
+ * 256 KiB. A direction that gets none is copied. */
+#define LIMIT_SPLICE_PIPES 128u
+#define LIMIT_SPLICE_IDLE_PIPES 8u
 
 /* --- Bytes in flight -------------------------------------------------------------------------- */
 /* Bodies wait in the out queue of the other leg: above high it is paused, below low resumed.
@@ -111,6 +125,7 @@
 #define DEFAULT_IDLE_TIMEOUT_MS 3600000u
 #define DEFAULT_CONNECT_TIMEOUT_MS 10000u
 #define DEFAULT_DRAIN_TIME_MS 5000u
+#define LIMIT_LISTENER_DRAIN_MS 45000u /* spec HR-5: what a listener that went away still has open */
 #define LIMIT_DELAYED_CLOSE_MS 1000u /* lingering close, so that a refusal is read */
 /* A client that half-closed after its request and gets nothing for so long is taken for gone. */
 #define LIMIT_HALF_CLOSED_MS 1000u

@@ -8,6 +8,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/now.h"
 #include "gateway/base/vec.h"
+#include "gateway/net/pipe_cache.h"
 #include "gateway/net/timer_wheel.h"
 #include "gateway/observe/log.h"
 
@@ -59,6 +60,7 @@ struct loop {
     unsigned char *plain_buffer;
     struct loop_stage plain_stage;
     struct loop_stage wire_stage;
+    struct pipe_cache pipes;
 };
 
 struct loop_watch {
@@ -307,6 +309,7 @@ void loop_free(struct loop *loop)
     (void)close(loop->wake_fd);
     (void)pthread_mutex_destroy(&loop->posts_lock);
     vec_cleanup(&loop->dead);
+    pipe_cache_cleanup(&loop->pipes);
     mem_free(loop->read_buffer);
     mem_free(loop->seal_buffer);
     mem_free(loop->plain_buffer);
@@ -343,6 +346,11 @@ struct loop_stage *loop_plain_stage(struct loop *loop)
 struct loop_stage *loop_wire_stage(struct loop *loop)
 {
     return &loop->wire_stage;
+}
+
+struct pipe_cache *loop_pipes(struct loop *loop)
+{
+    return &loop->pipes;
 }
 
 void loop_add_closer(struct loop *loop, struct loop_closer *closer, void (*fn)(void *arg),

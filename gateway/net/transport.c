@@ -9,6 +9,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/limits.h"
 #include "gateway/base/mem.h"
+#include "gateway/net/transport_splice.h"
 #include "gateway/net/transport_state.h"
 
 #include <errno.h>
@@ -56,7 +57,7 @@ struct transport *transport_new(struct loop *loop, int fd, const struct address 
     return transport;
 }
 
-static void transport_watch_read(struct transport *transport)
+void transport_watch_read(struct transport *transport)
 {
     if (transport->is_reading || transport->is_wire_ended || transport->is_dead ||
         transport->is_closed) {
@@ -71,7 +72,7 @@ static void transport_watch_read(struct transport *transport)
     transport->is_reading = true;
 }
 
-static void transport_unwatch_read(struct transport *transport)
+void transport_unwatch_read(struct transport *transport)
 {
     if (transport->is_reading) {
         (void)event_del(&transport->read_event); /* it is there */
@@ -134,6 +135,16 @@ const struct address *transport_local(struct transport *transport)
     return transport->local;
 }
 
+void transport_set_addresses(struct transport *transport, const struct address *peer,
+                             const struct address *local)
+{
+    transport->peer = *peer;
+    if (transport->local == NULL) {
+        transport->local = mem_new(struct address);
+    }
+    *transport->local = *local;
+}
+
 uint64_t transport_received_bytes(const struct transport *transport)
 {
     return transport->received_bytes;
@@ -181,6 +192,7 @@ void transport_die(struct transport *transport, enum transport_end end)
     }
     transport->is_dead = true;
     transport->end = end;
+    transport_splice_drop(transport);
     transport_unwatch_read(transport);
     transport_unwatch_write(transport);
     timer_cancel(&transport->timer);
@@ -203,6 +215,7 @@ static void transport_free(void *memory)
         evbuffer_free(transport->plain_queue);
     }
     mem_free(transport->unread.bytes);
+    mem_free(transport->splice);
     mem_free(transport->error);
     mem_free(transport->local);
     mem_free(transport);
@@ -211,6 +224,7 @@ static void transport_free(void *memory)
 static void transport_finish_close(struct transport *transport)
 {
     transport->is_closed = true;
+    transport_splice_drop(transport);
     transport_unwatch_read(transport);
     transport_unwatch_write(transport);
     timer_cancel(&transport->timer);
@@ -279,6 +293,7 @@ void transport_linger_close(struct transport *transport)
         return;
     }
     transport->is_lingering = true;
+    transport_splice_drop(transport);
     transport->handler = NULL;
     transport->pause_reasons = 0;
     if (!transport
@@ -382,6 +397,15 @@ static void transport_keep(struct transport *transport, const unsigned char *byt
     unread->len += len;
 }
 
+size_t transport_forward_unread(struct transport *from, struct transport *to)
+{
+    size_t len = from->unread.len;
+
+    transport_write(to, from->unread.bytes + from->unread.start, len);
+    transport_drop_unread(from, len);
+    return len;
+}
+
 size_t transport_unread_bytes(const struct transport *transport)
 {
     return transport->unread.len;
@@ -406,14 +430,32 @@ static bool transport_may_deliver(const struct transport *transport)
            transport->pause_reasons == 0 && !transport->is_delivering;
 }
 
+/* An owner that only looked, and handed over while it did, leaves the bytes to the next one: the
+ * first request of a connection is parsed where it was read. */
+static bool transport_was_handed_over(const struct transport *transport,
+                                      const struct transport_handler *former,
+                                      const struct transport_filter_ops *former_filter)
+{
+    return !transport_is_over(transport) && transport->handler != NULL &&
+           transport->handler != former && transport->filter_ops == former_filter &&
+           transport->pause_reasons == 0;
+}
+
 static size_t transport_call_on_data(struct transport *transport, const unsigned char *bytes,
                                      size_t len)
 {
-    transport->is_offer_due = false; /* the owner may make it due again */
+    const struct transport_filter_ops *filter_ops = transport->filter_ops;
+    const struct transport_handler *handler;
+    size_t taken = 0;
+
     transport->is_delivering = true;
-    size_t taken = transport->handler->on_data(transport->owner, bytes, len);
+    do {
+        handler = transport->handler;
+        transport->is_offer_due = false; /* the owner may make it due again */
+        taken += handler->on_data(transport->owner, bytes + taken, len - taken);
+        CHECK(taken <= len);
+    } while (taken < len && transport_was_handed_over(transport, handler, filter_ops));
     transport->is_delivering = false;
-    CHECK(taken <= len);
     return taken;
 }
 
@@ -546,6 +588,14 @@ static void transport_pump(struct transport *transport)
     }
 }
 
+void transport_end_wire(struct transport *transport)
+{
+    transport->is_wire_ended = true;
+    /* Level-triggered: left in place it would fire for ever. */
+    transport_unwatch_read(transport);
+    transport_pump(transport);
+}
+
 static void transport_read(struct transport *transport, int rounds)
 {
     unsigned char *buffer = loop_read_buffer(transport->loop);
@@ -560,10 +610,7 @@ static void transport_read(struct transport *transport, int rounds)
             return;
         }
         if (count == 0) {
-            transport->is_wire_ended = true;
-            /* Level-triggered: left in place it would fire for ever. */
-            transport_unwatch_read(transport);
-            transport_pump(transport);
+            transport_end_wire(transport);
             return;
         }
         transport->received_bytes += (uint64_t)count;
@@ -573,7 +620,7 @@ static void transport_read(struct transport *transport, int rounds)
         }
         /* A short read emptied the socket: another one would only say EAGAIN. */
         if (!transport_may_go_on(transport) || transport->is_ended ||
-            count < (ssize_t)LOOP_READ_BUFFER_BYTES) {
+            count < (ssize_t)LOOP_READ_BUFFER_BYTES || transport_is_spliced(transport)) {
             return;
         }
     }
@@ -590,6 +637,8 @@ static void transport_on_readable(evutil_socket_t fd, short what, void *arg)
         transport_discard_input(transport);
     } else if (transport->pause_reasons != 0 || transport->handler == NULL) {
         transport_unwatch_read(transport);
+    } else if (transport_is_spliced(transport)) {
+        transport_splice_on_readable(transport);
     } else {
         transport_read(transport, TRANSPORT_READS_PER_TURN);
     }
@@ -610,7 +659,8 @@ static void transport_on_wake(void *arg)
     struct transport *transport = arg;
 
     if (transport->has_write_failed && !transport->is_dead) {
-        if (transport_may_go_on(transport) && !transport->is_wire_ended) {
+        if (transport_may_go_on(transport) && !transport->is_wire_ended &&
+            !transport_is_spliced(transport)) {
             transport_read(transport, TRANSPORT_LAST_READS);
         }
         transport_die(transport, TRANSPORT_END_RESET);

@@ -43,7 +43,8 @@ struct transport_handler {
 /* Takes over `fd`: connected and non-blocking. Reading starts when a handler is set. */
 struct transport *transport_new(struct loop *loop, int fd, const struct address *peer);
 /* Replaces; kept bytes are offered to the new owner at the end of the turn (or at once through
- * transport_offer_unread()). */
+ * transport_offer_unread()). Within on_data(): what it does not take goes to the new owner as soon as it
+ * returns. */
 void transport_set_handler(struct transport *transport, const struct transport_handler *handler,
                            void *owner);
 struct loop *transport_loop(const struct transport *transport);

@@ -8,10 +8,15 @@
 
 /* From now on what `from` receives goes to `to` by splice: on_data() of `from` is not called, the other
  * callbacks are: on_end() after the last byte was handed to `to`. A `to` that takes nothing holds
- * `from` back by itself. False: it cannot be (a filter, no pipe left); nothing has changed then. Unread
- * bytes of `from` and queued ones of `to` go first. */
+ * `from` back by itself. Unread bytes of `from` and queued ones of `to` go first.
+ * It stops by itself when what comes is chatter, or no pipe is left: on_data() is called again then.
+ * False: it cannot be (a filter, no pipe left); nothing has changed then. Within on_data(): the owner
+ * takes all it was offered. */
 bool transport_splice_start(struct transport *from, struct transport *to);
+bool transport_is_spliced(const struct transport *from);
 /* Bytes that went by splice from `from`, in all. */
 uint64_t transport_spliced_bytes(const struct transport *from);
+/* When the last of them came, by now_mono_ms(); 0: never. */
+uint64_t transport_spliced_at_ms(const struct transport *from);
 
 #endif

@@ -1,5 +1,5 @@
-/* transport_state: what transport.c (life and reading) and transport_write.c (writing) share. For
- * these two files only. */
+/* transport_state: what transport.c (life and reading), transport_write.c (writing) and
+ * transport_splice.c (bulk between two) share. For these files only. */
 #ifndef GATEWAY_NET_TRANSPORT_STATE_H
 #define GATEWAY_NET_TRANSPORT_STATE_H
 
@@ -31,8 +31,10 @@ struct transport {
     struct loop_closer closer;
 
     struct transport_unread unread;
-    struct evbuffer *queue;       /* wire bytes the kernel did not take; NULL: none */
-    struct evbuffer *plain_queue; /* plaintext before the handshake is done; NULL: none */
+    struct evbuffer *queue;          /* wire bytes the kernel did not take; NULL: none */
+    struct evbuffer *plain_queue;    /* plaintext before the handshake is done; NULL: none */
+    struct transport_splice *splice; /* input goes, or went, to another transport; NULL: never */
+    struct transport *spliced_from;  /* whose input comes here by splice; NULL: nobody's */
     uint64_t received_bytes;
     uint64_t sent_bytes;
     uint32_t write_timeout_ms;
@@ -78,5 +80,25 @@ void transport_send_staged(struct transport *transport);
 void transport_on_writable(evutil_socket_t fd, short what, void *arg);
 /* Called by the write side once everything is out and the socket is shut down for writing. */
 void transport_on_shut_down(struct transport *transport);
+void transport_watch_read(struct transport *transport);
+void transport_unwatch_read(struct transport *transport);
+/* The peer's FIN was read. */
+void transport_end_wire(struct transport *transport);
+/* Kept input is written to another transport. Returns its length. */
+size_t transport_forward_unread(struct transport *from, struct transport *to);
+
+/* transport_write.c */
+void transport_fail_write(struct transport *transport, int error_number);
+void transport_watch_write(struct transport *transport);
+/* Nothing waits for room any more. */
+void transport_unwatch_write_idle(struct transport *transport);
+/* The kernel took something: the write timeout begins anew. */
+void transport_note_progress(struct transport *transport);
+
+/* transport_splice.c */
+void transport_splice_on_readable(struct transport *from);
+void transport_splice_on_writable(struct transport *to);
+/* The transport is over, in whichever role it is. */
+void transport_splice_drop(struct transport *transport);
 
 #endif

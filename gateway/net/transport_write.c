@@ -94,7 +94,7 @@ void transport_drop_stages(struct transport *transport)
 
 /* --- To the kernel ---------------------------------------------------------------------------- */
 
-static void transport_fail_write(struct transport *transport, int error_number)
+void transport_fail_write(struct transport *transport, int error_number)
 {
     transport_set_error(transport, "%s", strerror(error_number));
     transport->has_write_failed = true;
@@ -151,7 +151,7 @@ static bool transport_check_limit(struct transport *transport)
     return false;
 }
 
-static void transport_watch_write(struct transport *transport)
+void transport_watch_write(struct transport *transport)
 {
     if (transport->is_writing) {
         return;
@@ -162,6 +162,22 @@ static void transport_watch_write(struct transport *transport)
     }
     transport->is_writing = true;
     transport_arm_write_timeout(transport);
+}
+
+void transport_unwatch_write_idle(struct transport *transport)
+{
+    if (transport->queue == NULL && transport->is_writing) {
+        (void)event_del(&transport->write_event); /* it is there */
+        transport->is_writing = false;
+        timer_cancel(&transport->timer);
+    }
+}
+
+void transport_note_progress(struct transport *transport)
+{
+    if (transport->is_writing) {
+        transport_arm_write_timeout(transport);
+    }
 }
 
 static void transport_queue_add(struct transport *transport, const void *bytes, size_t len)
@@ -542,5 +558,9 @@ void transport_on_writable(evutil_socket_t fd, short what, void *arg)
     }
     if (!transport_is_mute(transport)) {
         transport_note_level(transport);
+    }
+    if (!transport_is_mute(transport) && transport->queue == NULL &&
+        transport->spliced_from != NULL) {
+        transport_splice_on_writable(transport);
     }
 }
