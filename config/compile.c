@@ -7,7 +7,10 @@
  *   compile_hosts       the virtual hosts of a route table
  *   compile_shadow      routes that cannot be reached
  *   compile_routes      the routes of a VirtualService; conditions and headers in files of their own
+ *   compile_tcp_routes  where connections go that are bytes to us
  *   compile_clusters    destinations
+ *   compile_client_tls  TLS towards them
+ * Before it, compile_want_secrets() tells the store what to read.
  */
 #include "config/compile.h"
 
@@ -111,96 +114,4 @@ struct snapshot *compile_snapshot(const struct compile_options *options,
     service_registry_free(compiler.registry);
     arena_free(compiler.scratch);
     return snapshot;
-}
-
-/* --- Secrets asked for ------------------------------------------------------------------------ */
-
-static struct str secret_bytes(const struct secret_object *secret, const char *name)
-{
-    for (size_t i = 0; i < secret->data.count; i++) {
-        if (str_equals(secret->data.items[i].name, str_from_cstr(name))) {
-            return secret->data.items[i].bytes;
-        }
-    }
-    return STR("");
-}
-
-/* TL-22: `cert` and `key` before `tls.crt` and `tls.key`. False: neither pair is there. */
-static bool read_secret_document(const struct secret_object *secret, struct secret_source *source)
-{
-    source->certificate_pem = secret_bytes(secret, "cert");
-    source->key_pem = secret_bytes(secret, "key");
-    if (source->certificate_pem.len != 0 && source->key_pem.len != 0) {
-        source->crl_pem = secret_bytes(secret, "crl");
-    } else {
-        source->certificate_pem = secret_bytes(secret, "tls.crt");
-        source->key_pem = secret_bytes(secret, "tls.key");
-        source->ocsp_staple_der = secret_bytes(secret, "tls.ocsp-staple");
-        source->crl_pem = secret_bytes(secret, "ca.crl");
-    }
-    source->ca_pem = secret_bytes(secret, "cacert");
-    if (source->ca_pem.len == 0) {
-        source->ca_pem = secret_bytes(secret, "ca.crt");
-    }
-    return source->certificate_pem.len != 0 && source->key_pem.len != 0;
-}
-
-static void want_document(struct arena *scratch, const struct secret_object *secret,
-                          struct secret_store *store)
-{
-    struct secret_source source = { .name = secret->meta.name };
-
-    /* A Secret without a pair is none of ours: one that a server names is reported as missing. */
-    if (read_secret_document(secret, &source)) {
-        source.origin =
-            arena_printf(scratch, "%.*s:%u", STR_ARG(secret->meta.file), secret->meta.place.line);
-        secret_store_add_document(store, &source);
-    }
-}
-
-static void want_files(const struct gateway *gateway, struct secret_store *store)
-{
-    for (size_t i = 0; i < gateway->servers.count; i++) {
-        const struct server_tls *tls = gateway->servers.items[i].tls;
-
-        if (tls == NULL) {
-            continue;
-        }
-        if (!str_is_empty(tls->server_certificate) && !str_is_empty(tls->private_key)) {
-            (void)secret_store_want_files(store, tls->server_certificate, tls->private_key,
-                                          tls->ca_certificates); /* found again by its path */
-        }
-        for (size_t k = 0; k < tls->tls_certificates.count; k++) {
-            const struct tls_certificate_files *files = &tls->tls_certificates.items[k];
-
-            (void)secret_store_want_files(store, files->server_certificate, files->private_key,
-                                          tls->ca_certificates); /* TL-32: the top-level CA */
-        }
-    }
-}
-
-void compile_want_secrets(const struct compile_options *options,
-                          const struct resource_set *resources, struct secret_store *store,
-                          struct report *report)
-{
-    struct arena *scratch = arena_new(4 * 1024);
-
-    (void)report; /* what is wrong with a secret is told where a server names it */
-    secret_store_begin_documents(store);
-    for (size_t i = 0; i < resource_set_count(resources, KIND_SECRET); i++) {
-        const struct secret_object *secret = resource_set_secret_object(resources, i);
-
-        /* TL-21: the gateway's own namespace only. */
-        if (str_equals(secret->meta.namespace, options->own_namespace)) {
-            want_document(scratch, secret, store);
-        }
-    }
-    for (size_t i = 0; i < resource_set_count(resources, KIND_GATEWAY); i++) {
-        const struct gateway *gateway = resource_set_gateway(resources, i);
-
-        if (compile_listeners_selects(options, gateway)) {
-            want_files(gateway, store);
-        }
-    }
-    arena_free(scratch);
 }

@@ -334,7 +334,7 @@ static uint64_t mix_str(uint64_t hash, struct str text)
 
 static uint64_t fingerprint_of_tls(const struct tls_client_context *context)
 {
-    return context != NULL ? 1 : 0;
+    return context != NULL ? tls_client_context_fingerprint(context) : 0;
 }
 
 static uint64_t fingerprint_of(const struct cluster_config *cluster)

@@ -62,6 +62,7 @@ static bool make_policy(const struct server_source *source, struct tls_policy *p
         .cipher_suite_count = tls->cipher_suites.count,
         .ecdh_curves = tls->ecdh_curves.items,
         .ecdh_curve_count = tls->ecdh_curves.count,
+        .alpn = source->server->port.protocol == PROTOCOL_HTTPS ? TLS_ALPN_HTTP : TLS_ALPN_NONE,
     };
     struct tls_policy_notes notes = { 0 };
     bool is_good = tls_policy_compile(compiler->arena, &request, policy, &notes);
@@ -88,11 +89,9 @@ static bool make_policy(const struct server_source *source, struct tls_policy *p
 
 /* --- Secret ----------------------------------------------------------------------------------- */
 
-/* TL-20, TL-21: `name`, `kubernetes://name`, `kubernetes://ns/name`. Empty: refused, said why. */
-static struct str secret_name_of(const struct server_source *source, struct str reference,
-                                 const struct finding_at *at)
+struct str compile_tls_secret_name(struct compiler *compiler, struct str reference,
+                                   const struct finding_at *at)
 {
-    struct compiler *compiler = source->compiler;
     struct str name = reference;
     size_t scheme = str_find(reference, STR("://"));
     size_t slash;
@@ -132,11 +131,11 @@ static struct str credential_of(const struct server_source *source, struct findi
     }
     if (!str_is_empty(tls->credential_name)) {
         *at = at_field(source, "credentialName");
-        return secret_name_of(source, tls->credential_name, at);
+        return compile_tls_secret_name(compiler, tls->credential_name, at);
     }
     if (tls->credential_names.count != 0) {
         *at = at_field(source, "credentialNames[0]");
-        return secret_name_of(source, tls->credential_names.items[0], at);
+        return compile_tls_secret_name(compiler, tls->credential_names.items[0], at);
     }
     *at = at_field(source, "serverCertificate");
     if (!str_is_empty(tls->server_certificate)) {
@@ -148,25 +147,13 @@ static struct str credential_of(const struct server_source *source, struct findi
                : arena_printf(compiler->scratch, "file:%.*s", STR_ARG(files[0].server_certificate));
 }
 
-static const struct secret_entry *find_entry(const struct secret_store *store, struct str name)
-{
-    for (size_t i = 0; i < secret_store_count(store); i++) {
-        const struct secret_entry *entry = secret_store_at(store, i);
-
-        if (str_is_empty(entry->namespace_) && str_equals(entry->name, name)) {
-            return entry;
-        }
-    }
-    return NULL;
-}
-
 static void say_no_secret(const struct server_source *source, struct str name,
                           const struct finding_at *at)
 {
     struct compiler *compiler = source->compiler;
-    const struct secret_entry *entry = find_entry(compiler->store, name);
+    const struct secret_entry *entry = secret_store_find_entry(compiler->store, STR(""), name);
 
-    if (entry != NULL) {
+    if (entry != NULL && !str_is_empty(entry->problem)) {
         compiler_say(compiler, FINDING_SECRET_UNUSABLE, at,
                      "the secret %.*s cannot be used: %.*s; handshakes for these hosts fail",
                      STR_ARG(name), STR_ARG(entry->problem));

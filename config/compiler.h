@@ -97,7 +97,7 @@ void compile_clusters_finish(struct compiler *compiler);
 
 /* TLS towards a destination (7.7): tls, tls_h2 and sni of *cluster, whose protocol is known. `service`
  * NULL: an external name. False: it must not be reached, said why; never plaintext instead. */
-bool compile_client_tls(struct compiler *compiler, const struct effective_policy *policy,
+bool compile_client_tls(struct compiler *compiler, const struct effective_policy *effective,
                         const struct registry_service *service, struct cluster_config *cluster);
 /* Of a cluster that comes into no snapshot. */
 void compile_client_tls_cleanup(struct cluster_config *cluster);
@@ -193,6 +193,11 @@ void compile_tcp_routes_passthrough(struct compiler *compiler, const struct tcp_
 /* Policy, secret and context of a server that ends TLS. False: it must not be served, said why. */
 bool compile_tls(struct compiler *compiler, const struct gateway *gateway, size_t server_index,
                  struct tls_server *out);
+
+/* TL-20, TL-21: what `name`, `kubernetes://name` and `kubernetes://ns/name` mean. Empty: refused, said
+ * why. */
+struct str compile_tls_secret_name(struct compiler *compiler, struct str reference,
+                                   const struct finding_at *at);
 
 /* --- compile_listeners.c ---------------------------------------------------------------------- */
 

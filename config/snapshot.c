@@ -47,6 +47,10 @@ void snapshot_free(struct snapshot *snapshot)
     for (size_t i = 0; i < snapshot->listener_count; i++) {
         free_listener(&snapshot->listeners[i]);
     }
+    for (size_t i = 0; i < snapshot->cluster_count; i++) {
+        tls_client_context_unref(snapshot->clusters[i]->tls);
+        tls_client_context_unref(snapshot->clusters[i]->tls_h2);
+    }
     for (size_t i = 0; i < snapshot->tables.count; i++) {
         host_table_cleanup(&snapshot->tables.items[i]->hosts);
     }

@@ -35,6 +35,7 @@ struct reload {
     struct secret_store *secrets;
     struct ticket_keys *ticket_keys;
     struct tls_context_cache *contexts;
+    struct tls_client_context_cache *client_contexts;
 
     uint64_t fingerprint; /* of the files of the last load; 0: load whatever they are */
     struct resource_set *resources;
@@ -100,6 +101,7 @@ struct reload *reload_new(struct loop *loop, const struct options *options,
     }
     reload->ticket_keys = ticket_keys_new();
     reload->contexts = tls_context_cache_new(reload->ticket_keys);
+    reload->client_contexts = tls_client_context_cache_new();
     reload->status.result = "none";
     reload->is_first = true;
     return reload;
@@ -135,6 +137,7 @@ void reload_free(struct reload *reload)
     resource_set_free(reload->former_resources);
     resource_set_free(reload->resources);
     tls_context_cache_free(reload->contexts);
+    tls_client_context_cache_free(reload->client_contexts);
     secret_store_free(reload->secrets);
     ticket_keys_free(reload->ticket_keys);
     mem_free(reload);
@@ -276,8 +279,9 @@ static bool reload_secrets(struct reload *reload, const struct resource_set *res
 static bool reload_compile(struct reload *reload, const struct resource_set *resources,
                            struct reload_attempt *attempt, struct err *err)
 {
-    attempt->snapshot = compile_snapshot(&reload->compile_options, resources, reload->secrets,
-                                         reload->contexts, NULL, &attempt->compile_report);
+    attempt->snapshot =
+        compile_snapshot(&reload->compile_options, resources, reload->secrets, reload->contexts,
+                         reload->client_contexts, &attempt->compile_report);
     attempt->snapshot->revision = reload->revision + 1;
     report_sort(&attempt->compile_report);
     if (reload->is_first && attempt->snapshot->listener_count == 0) {

@@ -30,12 +30,14 @@ static void validate_command_load(const struct options *options, struct report *
     }
     struct ticket_keys *keys = ticket_keys_new();
     struct tls_context_cache *contexts = tls_context_cache_new(keys);
+    struct tls_client_context_cache *client_contexts = tls_client_context_cache_new();
     struct resource_set *set = resource_set_load(
         options->config_paths.items, options->config_paths.count, &load_options, NULL, report);
     validate_resources(&compile_options, set, report);
     compile_want_secrets(&compile_options, set, secrets, report);
     (void)secret_store_load(secrets, (int64_t)(now_wall_us() / 1000000)); /* all are new */
-    struct snapshot *snapshot = compile_snapshot(&compile_options, set, secrets, contexts, NULL, report);
+    struct snapshot *snapshot =
+        compile_snapshot(&compile_options, set, secrets, contexts, client_contexts, report);
     size_t objects = 0;
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         objects += set->objects[kind].count;
@@ -50,6 +52,7 @@ static void validate_command_load(const struct options *options, struct report *
     }
     resource_set_free(set);
     tls_context_cache_free(contexts);
+    tls_client_context_cache_free(client_contexts);
     ticket_keys_free(keys);
     secret_store_free(secrets);
 }

@@ -68,8 +68,8 @@ static void test_no_cluster(void **state)
                         "{hosts: [e.x], exportTo: ['.'], ports: [{number: 80, name: h, "
                         "protocol: HTTP}], resolution: DNS}") TO("{host: e.x}"),
           "outbound|80||e.x", FINDING_DESTINATION_UNKNOWN },
-        { "DR-61: TLS is asked for",
-          REVIEWS RULE("app", "r", "{host: reviews, trafficPolicy: {tls: {mode: SIMPLE}}}")
+        { "DR-70: ISTIO_MUTUAL",
+          REVIEWS RULE("app", "r", "{host: reviews, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}")
               TO("{host: reviews}"),
           "outbound|80||reviews.app.svc.cluster.local", FINDING_DESTINATION_TLS_NOT_HONOURED },
         { "DR-30: PASSTHROUGH",

@@ -292,7 +292,7 @@ static void test_many(void **state)
     }
     snapshot_case_init(&test);
     report_init(&test.report);
-    test.set = resource_set_load_text(STR("test.yaml"), text_view(&yaml), NULL, NULL, NULL, &test.report);
+    test.set = resource_set_load_text(STR("test.yaml"), text_view(&yaml), NULL, NULL, &test.report);
     assert_int_equal(test.report.counts[SEVERITY_ERROR], 0);
     assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before), 0);
     test.snapshot = compile_snapshot(&test.options, test.set, NULL, NULL, NULL, &test.report);

@@ -65,7 +65,7 @@ static void test_refused_objects(void **state)
         snapshot_case_init(&test);
         report_init(&test.report);
         test.set =
-            resource_set_load_text(STR("test.yaml"), str_from_cstr(yaml), NULL, NULL, NULL, &test.report);
+            resource_set_load_text(STR("test.yaml"), str_from_cstr(yaml), NULL, NULL, &test.report);
         /* The reader may have refused it already. */
         test.snapshot = compile_snapshot(&test.options, test.set, NULL, NULL, NULL, &test.report);
         assert_true(test.report.counts[SEVERITY_ERROR] > 0);

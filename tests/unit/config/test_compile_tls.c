@@ -61,8 +61,8 @@ static void open_case(struct tls_case *test, const char *server)
     base->contexts = tls_context_cache_new(test->keys);
     compile_want_secrets(&base->options, base->set, base->store, &base->report);
     (void)secret_store_load(base->store, time(NULL)); /* what changed is not asked here */
-    base->snapshot =
-        compile_snapshot(&base->options, base->set, base->store, base->contexts, NULL, &base->report);
+    base->snapshot = compile_snapshot(&base->options, base->set, base->store, base->contexts, NULL,
+                                      &base->report);
     text_cleanup(&yaml);
 }
 

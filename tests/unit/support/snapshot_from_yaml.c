@@ -41,8 +41,8 @@ void snapshot_case_open(struct snapshot_case *test, const char *yaml)
         fail_with_findings(test);
     }
     validate_resources(&test->options, test->set, &test->report);
-    test->snapshot =
-        compile_snapshot(&test->options, test->set, test->store, test->contexts, NULL, &test->report);
+    test->snapshot = compile_snapshot(&test->options, test->set, test->store, test->contexts,
+                                      test->client_contexts, &test->report);
 }
 
 void snapshot_from_yaml(struct snapshot_case *test, const char *yaml)

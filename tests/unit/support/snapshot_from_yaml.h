@@ -31,6 +31,7 @@ struct snapshot_case {
     struct resource_set *set;
     struct secret_store *store; /* NULL: none; borrowed */
     struct tls_context_cache *contexts;
+    struct tls_client_context_cache *client_contexts; /* NULL: destinations get no TLS */
     struct snapshot *snapshot;
 };
 
