@@ -4,6 +4,7 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/limits.h"
+#include "gateway/http/target.h"
 #include "gateway/upstream/cluster_set.h"
 #include "gateway/upstream/pool.h"
 
@@ -331,15 +332,14 @@ enum http_version cluster_http_version(const struct cluster *cluster,
     return HTTP_VERSION_1_1;
 }
 
-/* "a.example:80", "[::1]:80" and "a.example." without what a server name has not (RFC 6066 3). */
-static struct str cluster_host_of_authority(struct str authority)
+/* Without what a server name has not: port, brackets, the dot of the root (RFC 6066 3). */
+static struct str cluster_name_of_authority(struct str authority)
 {
-    if (authority.len > 0 && authority.ptr[0] == '[') {
-        size_t end = str_find_char(authority, ']');
-        return end == SIZE_MAX ? str_from(NULL, 0) : str_slice(authority, 1, end - 1);
+    struct str host = target_authority_host(authority);
+
+    if (host.len > 1 && host.ptr[0] == '[') {
+        return str_slice(host, 1, host.len - 2);
     }
-    size_t colon = str_find_char(authority, ':');
-    struct str host = colon == SIZE_MAX ? authority : str_slice(authority, 0, colon);
     return host.len > 0 && host.ptr[host.len - 1] == '.' ? str_slice(host, 0, host.len - 1) : host;
 }
 
@@ -348,7 +348,7 @@ struct str cluster_server_name(const struct cluster *cluster, struct str request
     if (cluster->tls == NULL) {
         return str_from(NULL, 0);
     }
-    return cluster->sni.len > 0 ? cluster->sni : cluster_host_of_authority(request_host);
+    return cluster->sni.len > 0 ? cluster->sni : cluster_name_of_authority(request_host);
 }
 
 struct endpoint *cluster_pick_endpoint(struct cluster *cluster, struct endpoint *const *avoid,
