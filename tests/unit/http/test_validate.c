@@ -283,6 +283,46 @@ static void requests_are_framed(void **state)
     assert_true(head.expects_continue);
 }
 
+static void cn_30_upgrades(void **state)
+{
+    static const struct {
+        const char *lines;
+        enum http_method method;
+        bool is_tunnel;
+    } cases[] = {
+        { "connection: upgrade|upgrade: websocket, foo", METHOD_GET, false },
+        { "connection: upgrade|upgrade: foo|upgrade: websocket", METHOD_GET, false },
+        { "connection: upgrade|upgrade: websocket/13", METHOD_GET, false },
+        { "connection: upgrade|upgrade: websocket", METHOD_HEAD, false },
+        { "connection: upgrade|upgrade: websocket", METHOD_CONNECT, false },
+        { "connection: upgrade|upgrade: websocket|content-length: 1", METHOD_GET, false },
+        { "connection: upgrade|upgrade: websocket|transfer-encoding: chunked", METHOD_GET, false },
+        { "connection: upgrade|upgrade: websocket", METHOD_GET, true },
+        { "connection: keep-alive, Upgrade|upgrade: WebSocket", METHOD_GET, true },
+        { "connection: upgrade|upgrade: h2c, websocket", METHOD_GET, true },
+        { "connection: upgrade|upgrade: websocket|content-length: 0", METHOD_GET, true },
+    };
+    struct refusal refusal;
+    struct head head;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fill(&head, cases[i].lines);
+        headers_add(&head.headers, STR("host"), STR("a"));
+        head.method = cases[i].method;
+        if (validate_request(&head, &refusal) != cases[i].is_tunnel) {
+            fail_msg("%s", cases[i].lines);
+        }
+        if (cases[i].is_tunnel) {
+            assert_int_equal(head.framing, BODY_TUNNEL);
+            assert_false(head.has_content_length);
+            assert_true(str_equals(head.upgrade, STR("websocket")));
+        } else {
+            assert_int_equal(refusal.status, 403); /* LR-14 */
+        }
+    }
+}
+
 static void cn_31_cn_33_methods_and_versions(void **state)
 {
     struct refusal refusal;
@@ -440,6 +480,47 @@ static void responses_are_framed(void **state)
     }
 }
 
+static void a_101_names_what_was_asked_for(void **state)
+{
+    struct refusal refusal;
+    struct head head;
+
+    (void)state;
+    fill(&head, "connection: upgrade|upgrade: WebSocket");
+    head.status = 101;
+    assert_false(validate_response(&head, METHOD_GET, STR("other"), &refusal));
+    assert_string_equal(refusal.detail, "http1.unexpected_switching_protocols");
+    assert_true(validate_response(&head, METHOD_GET, STR("websocket"), &refusal));
+    assert_int_equal(head.framing, BODY_TUNNEL);
+    assert_true(str_equals(head.upgrade, STR("websocket")));
+}
+
+static void statuses_and_methods(void **state)
+{
+    static const struct str bad[] = {
+        STR_INIT(""),    STR_INIT("99"),  STR_INIT("099"), STR_INIT("600"),
+        STR_INIT("2x0"), STR_INIT("+20"), STR_INIT("20 "), STR_INIT("2000"),
+    };
+    struct refusal refusal;
+    unsigned status = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(validate_status(bad[i], &status));
+    }
+    assert_true(validate_status(STR("100"), &status));
+    assert_true(validate_status(STR("599"), &status));
+    assert_int_equal(status, 599);
+    assert_false(validate_method(STR(""), HTTP_VERSION_2, &refusal));
+    assert_string_equal(refusal.detail, "http2.codec_error");
+    assert_false(validate_method(STR("A B"), HTTP_VERSION_1_1, &refusal));
+    assert_string_equal(refusal.detail, "http1.codec_error");
+    assert_false(
+        validate_method(STR("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), HTTP_VERSION_1_1, &refusal));
+    assert_int_equal(refusal.status, 501);
+    assert_true(validate_method(STR("M-SEARCH"), HTTP_VERSION_1_1, &refusal));
+}
+
 static void trailers_may_not_steer(void **state)
 {
     static const struct {
@@ -491,10 +572,13 @@ int main(void)
         cmocka_unit_test(authorities),
         cmocka_unit_test(requests_are_refused),
         cmocka_unit_test(requests_are_framed),
+        cmocka_unit_test(cn_30_upgrades),
         cmocka_unit_test(cn_31_cn_33_methods_and_versions),
         cmocka_unit_test(hd_12_the_uri_names_the_host),
         cmocka_unit_test(responses_are_refused),
         cmocka_unit_test(responses_are_framed),
+        cmocka_unit_test(a_101_names_what_was_asked_for),
+        cmocka_unit_test(statuses_and_methods),
         cmocka_unit_test(trailers_may_not_steer),
     };
 
