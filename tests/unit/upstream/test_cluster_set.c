@@ -246,6 +246,133 @@ static void test_a_waiter_of_a_removed_cluster_is_woken(void **state)
     cluster_unref(cluster);
 }
 
+static void test_what_a_connection_speaks_DR_50(void **state)
+{
+    static const struct {
+        enum cluster_protocol protocol;
+        enum http_version client;
+        enum http_version expected;
+    } rows[] = {
+        { CLUSTER_HTTP1, HTTP_VERSION_2, HTTP_VERSION_1_1 },
+        { CLUSTER_HTTP1, HTTP_VERSION_1_0, HTTP_VERSION_1_1 },
+        { CLUSTER_HTTP2, HTTP_VERSION_1_0, HTTP_VERSION_2 },
+        { CLUSTER_HTTP2, HTTP_VERSION_2, HTTP_VERSION_2 },
+        { CLUSTER_CLIENT_PROTOCOL, HTTP_VERSION_1_0, HTTP_VERSION_1_1 },
+        { CLUSTER_CLIENT_PROTOCOL, HTTP_VERSION_1_1, HTTP_VERSION_1_1 },
+        { CLUSTER_CLIENT_PROTOCOL, HTTP_VERSION_2, HTTP_VERSION_2 },
+    };
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        fixture->config.protocol = rows[i].protocol;
+        fixture->config.fingerprint++;
+        assert_int_equal(cluster_http_version(fixture_publish(fixture), rows[i].client),
+                         rows[i].expected);
+    }
+}
+
+static void test_the_name_that_is_asked_for_DR_63(void **state)
+{
+    static const struct {
+        const char *sni;
+        const char *host;
+        const char *expected;
+    } rows[] = {
+        { "", "", "" },
+        { "", ".", "" },
+        { "", "[", "[" },          /* no host at all: refused long before */
+        { "", "[::1]:80", "::1" }, /* for the certificate's sake; never sent */
+        { "", "[::1]", "::1" },
+        { "", "10.0.0.1:80", "10.0.0.1" },
+        { "", "a.example", "a.example" },
+        { "", "a.example:8443", "a.example" },
+        { "", "a.example.:8443", "a.example" },
+        { "outbound_.80_._.a", "b.example:80", "outbound_.80_._.a" },
+    };
+    struct fixture *fixture = *state;
+    struct tls_client_context_cache *cache = tls_client_context_cache_new();
+    struct tls_client_policy policy = { .skips_verification = true };
+
+    assert_int_equal(cluster_server_name(fixture_publish(fixture), STR("a.example")).len, 0);
+    fixture->config.tls = tls_client_context_cache_get(cache, &policy);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        fixture->config.sni = str_from_cstr(rows[i].sni);
+        fixture->config.fingerprint++;
+        struct str name =
+            cluster_server_name(fixture_publish(fixture), str_from_cstr(rows[i].host));
+        assert_true(str_equals(name, str_from_cstr(rows[i].expected)));
+    }
+    tls_client_context_unref(fixture->config.tls); /* the cluster holds its own reference */
+    fixture->config.tls = NULL;
+    fixture->config.fingerprint++;
+    assert_int_equal(cluster_server_name(fixture_publish(fixture), STR("a.example")).len, 0);
+    tls_client_context_cache_free(cache);
+}
+
+/* Only what a connection is made by makes the former ones unfit. */
+static void test_settings_change_with_what_connections_are_made_by(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tls_client_context_cache *cache = tls_client_context_cache_new();
+    struct tls_client_policy policy = { .skips_verification = true };
+    struct tls_client_context *context = tls_client_context_cache_get(cache, &policy);
+    uint64_t settings = fixture_publish(fixture)->settings;
+
+    fixture->config.fingerprint++;
+    fixture->config.connect_timeout_ms = 77;
+    fixture->config.max_concurrent_streams = 5;
+    fixture->config.idle_timeout_ms = 9;
+    assert_int_equal(fixture_publish(fixture)->settings, settings);
+    assert_int_equal(fixture_publish(fixture)->max_concurrent_streams, 5);
+    for (int i = 0; i < 5; i++) {
+        fixture->config.fingerprint++;
+        switch (i) {
+        case 0:
+            fixture->config.protocol = CLUSTER_HTTP2;
+            break;
+        case 1:
+            fixture->config.proxy_protocol = PROXY_PROTOCOL_V2;
+            break;
+        case 2:
+            fixture->config.sni = STR("a.example");
+            break;
+        case 3:
+            fixture->config.tls = context;
+            break;
+        default:
+            fixture->config.tls_h2 = context;
+            break;
+        }
+        assert_int_equal(fixture_publish(fixture)->settings, settings + 1);
+        settings++;
+        fixture->config.fingerprint++;
+        assert_int_equal(fixture_publish(fixture)->settings, settings);
+    }
+    tls_client_context_unref(context);
+    fixture->config.tls = NULL;
+    fixture->config.tls_h2 = NULL;
+    fixture->config.fingerprint++;
+    (void)fixture_publish(fixture);
+    tls_client_context_cache_free(cache);
+}
+
+static void test_use_counts_and_holds(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture_add_address(fixture, "10.0.0.1", 80);
+    struct endpoint *endpoint = fixture_publish(fixture)->endpoints.items[0];
+    endpoint_begin_use(endpoint);
+    endpoint_begin_use(endpoint);
+    assert_int_equal(endpoint->active_requests, 2);
+    endpoint_end_use(endpoint);
+    cluster_set_update(&fixture->set, fixture->configs, 0);
+    assert_true(endpoint->is_retired);
+    assert_int_equal(endpoint->active_requests, 1);
+    endpoint_end_use(endpoint);
+    assert_true(list_is_empty(&fixture->set.endpoints));
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -260,6 +387,10 @@ int main(void)
         CASE(test_dns_answers_after_the_first_turns_SV_35),
         CASE(test_addresses_outlive_an_update_SV_35),
         CASE(test_one_name_with_two_ports_outlives_an_update_SV_35),
+        CASE(test_what_a_connection_speaks_DR_50),
+        CASE(test_the_name_that_is_asked_for_DR_63),
+        CASE(test_settings_change_with_what_connections_are_made_by),
+        CASE(test_use_counts_and_holds),
         CASE(test_a_waiter_of_a_removed_cluster_is_woken),
     };
 

@@ -118,13 +118,20 @@ static void user_on_connect_failure(void *owner, int error_number, struct str tl
     ((struct user *)owner)->error_number = error_number;
 }
 
-static enum pool_answer user_ask(struct fixture *fixture, struct user *user)
+static enum pool_answer user_ask_for(struct fixture *fixture, struct user *user,
+                                     const struct pool_key *key)
 {
     *user = (struct user){ .request = { .handler = &user_handler,
                                         .owner = user,
+                                        .key = *key,
                                         .on_leg = user_on_leg,
                                         .on_connect_failure = user_on_connect_failure } };
     return pool_request_leg(fixture->endpoint, &user->request, &user->leg, &user->is_reused);
+}
+
+static enum pool_answer user_ask(struct fixture *fixture, struct user *user)
+{
+    return user_ask_for(fixture, user, &(struct pool_key){ .version = HTTP_VERSION_1_1 });
 }
 
 static void user_send(struct fixture *fixture, struct user *user)
@@ -278,6 +285,36 @@ static void test_a_busy_connection_outlives_its_endpoint_and_closes_when_idle(vo
     assert_true(list_is_empty(&fixture->set.retired));
 }
 
+/* DR-63, DR-80: a connection is for its server name and, with a PROXY header, for its client. */
+static void test_a_connection_serves_its_own_key_only(void **state)
+{
+    static const struct pool_key keys[] = {
+        { .version = HTTP_VERSION_1_1 },
+        { .version = HTTP_VERSION_1_1, .server_name = STR_INIT("a.example") },
+        { .version = HTTP_VERSION_1_1, .server_name = STR_INIT("b.example") },
+        { .version = HTTP_VERSION_1_1, .client_id = 1 },
+        { .version = HTTP_VERSION_1_1, .client_id = 2 },
+    };
+    enum { COUNT = sizeof(keys) / sizeof(keys[0]) };
+    struct pool_key same_name = { .server_name = STR("A.Example") }; /* and a version not said */
+    struct fixture *fixture = *state;
+    struct user users[COUNT];
+
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(user_ask_for(fixture, &users[i], &keys[i]), POOL_WAIT);
+        RUN_UNTIL(fixture->set.loop, users[i].leg != NULL);
+        user_finish(fixture, &users[i]);
+    }
+    assert_int_equal(fixture->origin.connection_count, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(user_ask_for(fixture, &users[i], &keys[i]), POOL_LEG);
+        user_finish(fixture, &users[i]);
+    }
+    assert_int_equal(user_ask_for(fixture, &users[0], &same_name), POOL_LEG);
+    user_finish(fixture, &users[0]);
+    assert_int_equal(fixture->endpoint->idle_count, COUNT);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -287,6 +324,7 @@ int main(void)
         CASE(test_a_cancelled_wait_gives_up_its_dial),
         CASE(test_reuse_is_last_in_first_out),
         CASE(test_a_freed_connection_serves_who_waits),
+        CASE(test_a_connection_serves_its_own_key_only),
         CASE(test_idle_connections_close_with_their_endpoint),
         CASE(test_a_busy_connection_outlives_its_endpoint_and_closes_when_idle),
     };
