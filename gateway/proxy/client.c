@@ -5,10 +5,14 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/now.h"
 #include "gateway/http/h1_conn.h"
+#include "gateway/http/h2_conn.h"
 #include "gateway/observe/log.h"
+#include "gateway/proxy/client_protocol.h"
+#include "gateway/proxy/client_proxy.h"
 #include "gateway/proxy/client_tls.h"
 #include "gateway/proxy/exchange.h"
 #include "gateway/proxy/exchange_log.h"
+#include "gateway/proxy/tunnel.h"
 
 /* A connection that was just accepted, or just answered, may have a request on its way: it is not
  * taken away from its client before it has been idle for so long. */
@@ -35,6 +39,7 @@ static void client_free(void *memory)
     mem_free(server_name.memory);
     mem_free(client->hello);
     mem_free(client->address_text);
+    mem_free(client->direct);
     mem_free(client);
 }
 
@@ -45,8 +50,12 @@ static void client_forget(struct client *client)
 
     CHECK(!client->is_closed);
     client->is_closed = true;
-    timer_cancel(&client->handshake_deadline);
+    timer_cancel(&client->deadline);
+    loop_defer_cancel(&client->drain);
     list_remove(&client->link);
+    if (client->is_http2) {
+        metrics_sub(worker->metrics, METRIC_HTTP2_CONNECTIONS, 1);
+    }
     client->listener->connection_count--;
     metric_series_sub(client->listener->connection_series, 1);
     metrics_sub(worker->metrics, METRIC_CONNECTIONS, 1);
@@ -61,12 +70,23 @@ void client_close(struct client *client)
     if (client->is_closed) {
         return;
     }
+    if (client->tunnel != NULL) {
+        tunnel_close(client->tunnel); /* comes back without it */
+        return;
+    }
     if (client->conn != NULL) {
         client->conn->ops->close(client->conn);
     } else {
         transport_close(client->transport);
     }
     client_forget(client);
+}
+
+void client_part(struct client *client)
+{
+    transport_linger_close(client->transport);
+    client->transport = NULL;
+    client_close(client);
 }
 
 /* --- What the conn tells ---------------------------------------------------------------------- */
@@ -88,6 +108,18 @@ static void client_on_refused(void *owner, struct conn *conn, unsigned status, c
     exchange_log_refused(owner, status, detail, partial_head);
 }
 
+/* What the exchanges saw of it has its own lines; this one names who did it. */
+static void client_on_violation(void *owner, struct conn *conn, const char *reason)
+{
+    struct client *client = owner;
+
+    (void)conn;
+    exchange_log_protocol_error(client->worker, STR("client"), reason);
+    client_describe(client);
+    LOG_WARN("client", "connection closed on %.*s: %s; peer %.*s", STR_ARG(client->listener->key),
+             reason, STR_ARG(client->peer_text));
+}
+
 static void client_on_idle(void *owner, struct conn *conn, bool is_reusable)
 {
     (void)conn;
@@ -105,26 +137,80 @@ static const struct conn_owner client_conn_owner = {
     .on_request = client_on_request,
     .on_refused = client_on_refused,
     .on_idle = client_on_idle,
+    .on_violation = client_on_violation,
     .on_closed = client_on_closed,
 };
 
-void client_start_http(struct client *client)
+/* --- HTTP ------------------------------------------------------------------------------------- */
+
+bool client_is_leaving(const struct client *client)
+{
+    return client->listener->socket == NULL;
+}
+
+void client_drain(struct client *client)
+{
+    if (client->conn != NULL) {
+        client->conn->ops->drain(client->conn);
+    } else {
+        client_protocol_drain(client);
+    }
+}
+
+static void client_on_drain(void *arg)
+{
+    client_drain(arg);
+}
+
+void client_start_conn(struct client *client, enum http_version version,
+                       const struct conn_limits *limits)
 {
     struct worker *worker = client->worker;
 
-    timer_cancel(&client->handshake_deadline);
+    timer_cancel(&client->deadline);
+    client->stage = CLIENT_HTTP;
+    if (version == HTTP_VERSION_2) {
+        client->is_http2 = true;
+        metrics_add(worker->metrics, METRIC_HTTP2_CONNECTIONS, 1);
+        client->conn = h2_conn_new_server(client->transport, limits, &client_conn_owner, client);
+    } else {
+        client->conn = h1_conn_new_server(client->transport, limits, &client_conn_owner, client);
+    }
+    if (client_is_leaving(client)) {
+        /* Once it has seen the bytes that are there: an idle connection would close over them. */
+        loop_defer(worker->loop, &client->drain, client_on_drain, client);
+    }
+}
+
+void client_start_http(struct client *client)
+{
     mem_free(client->hello);
     client->hello = NULL;
     client_set_busy(client, false);
-    client->conn = h1_conn_new_server(client->transport, &worker->options.client_limits,
-                                      &client_conn_owner, client);
+    client_protocol_start(client);
 }
 
 /* --- Accepting -------------------------------------------------------------------------------- */
 
-static void client_on_handshake_deadline(void *arg)
+static void client_on_deadline(void *arg)
 {
-    client_tls_on_deadline(arg);
+    struct client *client = arg;
+
+    switch (client->stage) {
+    case CLIENT_PROXY_HEADER:
+        client_proxy_on_deadline(client);
+        break;
+    case CLIENT_HANDSHAKE:
+        client_tls_on_deadline(client);
+        break;
+    case CLIENT_FIRST_BYTES:
+    case CLIENT_PREFACE:
+        client_protocol_on_deadline(client);
+        break;
+    case CLIENT_HTTP:
+    case CLIENT_TUNNEL:
+        break;
+    }
 }
 
 uint64_t client_reclaim_wait_ms(const struct worker *worker)
@@ -164,6 +250,24 @@ static void client_reclaim_idle(struct worker *worker)
     }
 }
 
+void client_begin(struct client *client)
+{
+    struct worker *worker = client->worker;
+    const struct snapshot_listener *config = client->listener->config;
+
+    if (client->is_tls) {
+        client->stage = CLIENT_HANDSHAKE;
+        timer_arm(worker->loop, &client->deadline, worker->options.handshake_timeout_ms);
+        client_tls_start(client);
+    } else if (!client->listener->is_tcp) {
+        client_start_http(client);
+    } else if (config != NULL && config->tcp != NULL) {
+        tunnel_start(client, config->tcp, TUNNEL_TCP);
+    } else {
+        client_part(client); /* its listener went away, and its route with it */
+    }
+}
+
 void client_accept(struct worker_listener *listener, int fd, const struct address *peer)
 {
     struct worker *worker = listener->worker;
@@ -177,19 +281,19 @@ void client_accept(struct worker_listener *listener, int fd, const struct addres
     client->listener = worker_listener_ref(listener);
     client->id = ++worker->next_connection_id;
     client->is_tls = listener->is_tls;
+    client->accepted_us = now_mono_us();
     client->transport = transport_new(worker->loop, fd, peer);
-    timer_init(&client->handshake_deadline, client_on_handshake_deadline, client);
+    timer_init(&client->deadline, client_on_deadline, client);
     list_push_back(&worker->busy_clients, &client->link);
     listener->connection_count++;
     metric_series_add(listener->connection_series, 1);
     metrics_add(worker->metrics, METRIC_CONNECTIONS, 1);
     metrics_add(worker->metrics, METRIC_CONNECTIONS_TOTAL, 1);
     worker_count_connection(worker, 1);
-    if (client->is_tls) {
-        timer_arm(worker->loop, &client->handshake_deadline, worker->options.handshake_timeout_ms);
-        client_tls_start(client);
+    if (client_proxy_is_due(client)) {
+        client_proxy_start(client);
     } else {
-        client_start_http(client);
+        client_begin(client);
     }
 }
 
@@ -225,6 +329,7 @@ void client_describe(struct client *client)
     char peer_host[ADDRESS_TEXT_BYTES];
     char local_text[ADDRESS_TEXT_BYTES];
     char local_host[ADDRESS_TEXT_BYTES];
+    char direct_text[ADDRESS_TEXT_BYTES];
 
     if (client->address_text != NULL) {
         return;
@@ -237,11 +342,14 @@ void client_describe(struct client *client)
         is_ip ? address_print_host(peer, peer_host) : STR(""),
         address_print(local, local_text),
         is_ip ? address_print_host(local, local_host) : STR(""),
+        client->direct != NULL ? address_print(client->direct, direct_text) : STR(""),
     };
-    client->address_text = mem_alloc(texts[0].len + texts[1].len + texts[2].len + texts[3].len + 1);
+    client->address_text =
+        mem_alloc(texts[0].len + texts[1].len + texts[2].len + texts[3].len + texts[4].len + 1);
     char *at = client->address_text;
     client->peer_text = client_put(&at, texts[0]);
     client->peer_host = client_put(&at, texts[1]);
     client->local_text = client_put(&at, texts[2]);
     client->local_host = client_put(&at, texts[3]);
+    client->direct_text = client->direct != NULL ? client_put(&at, texts[4]) : client->peer_text;
 }

@@ -1,6 +1,10 @@
-/* client: an accepted connection: TLS first where the listener wants it, then HTTP. Owned by its
- * worker until closed; it pins no snapshot, so it survives any number of reloads: each request asks
- * the current one anew. */
+/* client: an accepted connection: TLS first where the listener wants it, then HTTP or a tunnel. Owned by
+ * its worker until closed; it pins no snapshot, so it survives any number of reloads: each request
+ * asks the current one anew.
+ *
+ *   PROXY_HEADER ─▶ HANDSHAKE ─▶ FIRST_BYTES ─▶ PREFACE ─▶ HTTP
+ *     client_proxy   client_tls └──── client_protocol ────┘ conn       └─▶ TUNNEL
+ */
 #ifndef GATEWAY_PROXY_CLIENT_H
 #define GATEWAY_PROXY_CLIENT_H
 
@@ -9,16 +13,33 @@
 #include "tls/client_hello.h"
 #include "tls/transport_tls.h"
 
+struct tunnel;
+
+enum client_stage {
+    CLIENT_PROXY_HEADER, /* who it is comes first */
+    CLIENT_HANDSHAKE,
+    CLIENT_FIRST_BYTES, /* HTTP of either version; nothing was said yet */
+    CLIENT_PREFACE,     /* so far it is HTTP/2 */
+    CLIENT_HTTP,        /* there is a conn */
+    CLIENT_TUNNEL,      /* tunnel.c has the transport */
+};
+
 struct client {
     struct list link; /* worker->idle_clients or ->busy_clients */
     struct worker *worker;
     struct worker_listener *listener;
-    struct transport *transport; /* the conn's once there is one */
-    struct conn *conn;           /* NULL before the handshake is done */
-    struct timer handshake_deadline;
+    struct transport *transport; /* the conn's or tunnel's once there is one; NULL: given up */
+    struct conn *conn;           /* in CLIENT_HTTP */
+    struct tunnel *tunnel;       /* in CLIENT_TUNNEL */
+    enum client_stage stage;
+    struct timer deadline; /* of the stage, until there is a conn or tunnel */
+    struct deferred drain;
     uint64_t id;
+    uint64_t accepted_us;
     uint64_t idle_since_ms;
     bool is_tls;
+    bool is_tls_tcp; /* terminated, then raw bytes */
+    bool is_http2;
     bool is_closed;
     struct client_hello *hello; /* until the handshake is done */
     struct str server_name;     /* SNI as asked for, lower case; owned; empty: none */
@@ -28,6 +49,8 @@ struct client {
     struct str peer_host;
     struct str local_text;
     struct str local_host;
+    struct str direct_text; /* the socket's peer, where peer_text is what a balancer told (OB-11) */
+    struct address *direct; /* NULL: transport_peer() */
     /* The server found for server_name, good for one revision. */
     const struct tls_server *server;
     uint64_t server_revision;
@@ -47,7 +70,18 @@ void client_close(struct client *client);
 const struct tls_server *client_find_server(struct client *client);
 /* Fills the texts. */
 void client_describe(struct client *client);
+/* Its listener's socket is closed: what is under way is finished, nothing more is begun. */
+bool client_is_leaving(const struct client *client);
+/* Finish what is under way; a tunnel is left alone (HR-5). */
+void client_drain(struct client *client);
+/* client_proxy.c: the connection's own bytes come next. */
+void client_begin(struct client *client);
 /* client_tls.c: the transport is encrypted from now on, HTTP may begin. */
 void client_start_http(struct client *client);
+/* Orderly: what was written is read, close_notify included. */
+void client_part(struct client *client);
+/* client_protocol.c: the version is known. */
+void client_start_conn(struct client *client, enum http_version version,
+                       const struct conn_limits *limits);
 
 #endif

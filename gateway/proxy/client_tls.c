@@ -6,6 +6,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/observe/log.h"
 #include "gateway/proxy/exchange_log.h"
+#include "gateway/proxy/tunnel.h"
 
 #include <stdio.h>
 
@@ -98,9 +99,7 @@ static void client_tls_refuse(struct client *client, unsigned char alert)
     size_t len = transport_tls_plain_alert(record, alert);
 
     transport_write(client->transport, record, len);
-    transport_linger_close(client->transport);
-    client->transport = NULL;
-    client_close(client);
+    client_part(client);
 }
 
 void client_tls_on_deadline(struct client *client)
@@ -110,6 +109,20 @@ void client_tls_on_deadline(struct client *client)
 }
 
 /* --- Handshake -------------------------------------------------------------------------------- */
+
+/* TT-24. The route is that of now: a reload may have come during the handshake. */
+static void client_tls_start_tunnel(struct client *client)
+{
+    const struct tls_server *server = client_find_server(client);
+
+    mem_free(client->hello);
+    client->hello = NULL;
+    if (server != NULL && server->kind == TLS_SERVER_TCP) {
+        tunnel_start(client, server->tcp, TUNNEL_TLS);
+    } else {
+        client_part(client);
+    }
+}
 
 static void client_tls_on_handshake(void *owner, const struct tls_session_facts *facts)
 {
@@ -125,7 +138,11 @@ static void client_tls_on_handshake(void *owner, const struct tls_session_facts 
     };
 
     metric_series_add(metrics_series(client->worker->metrics, METRIC_TLS_HANDSHAKES, labels, 6), 1);
-    client_start_http(client);
+    if (client->is_tls_tcp) {
+        client_tls_start_tunnel(client);
+    } else {
+        client_start_http(client);
+    }
 }
 
 static void client_tls_on_handshake_failure(void *owner, const char *reason, const char *detail)
@@ -136,9 +153,7 @@ static void client_tls_on_handshake_failure(void *owner, const char *reason, con
         return;
     }
     client_tls_tell_failure(client, reason, detail);
-    transport_linger_close(client->transport);
-    client->transport = NULL;
-    client_close(client);
+    client_part(client);
 }
 
 static const struct transport_tls_events client_tls_events = {
@@ -155,6 +170,26 @@ static void client_tls_refuse_name(struct client *client)
     client_tls_refuse(client, TLS_ALERT_UNRECOGNIZED_NAME); /* spec 15; SN-8 */
 }
 
+/* TT-7: nothing was answered, and what was read is still the transport's to forward. */
+static void client_tls_pass_through(struct client *client, const struct tls_server *server)
+{
+    mem_free(client->hello);
+    client->hello = NULL;
+    tunnel_start(client, server->tcp, TUNNEL_PASSTHROUGH);
+}
+
+/* SN-7: no TLS, so no name. Only a server for any name that passes bytes on can do with it. */
+static bool client_tls_pass_plaintext(struct client *client)
+{
+    const struct tls_server *server = client_find_server(client);
+
+    if (server == NULL || server->kind != TLS_SERVER_PASSTHROUGH) {
+        return false;
+    }
+    client_tls_pass_through(client, server);
+    return true;
+}
+
 static void client_tls_take_hello(struct client *client)
 {
     struct str name = client_hello_server_name(client->hello);
@@ -166,6 +201,11 @@ static void client_tls_take_hello(struct client *client)
         client_tls_refuse_name(client);
         return;
     }
+    if (server->kind == TLS_SERVER_PASSTHROUGH) {
+        client_tls_pass_through(client, server);
+        return;
+    }
+    client->is_tls_tcp = server->kind == TLS_SERVER_TCP;
     if (server->context == NULL) {
         char detail[256];
         (void)snprintf(detail, sizeof(detail), "secret %.*s is not there or not usable",
@@ -192,6 +232,9 @@ static size_t client_tls_on_data(void *owner, const unsigned char *bytes, size_t
     struct client_hello hello;
     enum client_hello_result result = client_hello_parse(bytes, len, &hello);
     if (result == CLIENT_HELLO_MORE) {
+        return 0;
+    }
+    if (result == CLIENT_HELLO_NOT_TLS && client_tls_pass_plaintext(client)) {
         return 0;
     }
     if (result != CLIENT_HELLO_OK) {

@@ -3,6 +3,7 @@
 #include "gateway/proxy/exchange_log.h"
 
 #include "gateway/base/now.h"
+#include "gateway/proxy/client_log.h"
 
 /* --- Records ---------------------------------------------------------------------------------- */
 
@@ -57,27 +58,6 @@ static struct str exchange_log_find_partial(const void *source, enum format_head
     return exchange_log_find(which == FORMAT_REQUEST_HEADERS ? &head->headers : NULL, name);
 }
 
-static void exchange_log_fill_connection(struct client *client, struct format_record *record)
-{
-    const struct tls_session_facts *tls =
-        client->is_tls && client->conn != NULL ? transport_tls_facts(client->transport) : NULL;
-
-    client_describe(client);
-    record->duration_us = UINT64_MAX;
-    record->request_duration_us = UINT64_MAX;
-    record->response_duration_us = UINT64_MAX;
-    record->upstream_service_us = UINT64_MAX;
-    record->downstream_local_address = client->local_text;
-    record->downstream_remote_address = client->peer_text;
-    record->downstream_direct_remote_address = client->peer_text;
-    record->requested_server_name = client->server_name;
-    record->connection_id = client->id;
-    if (tls != NULL) {
-        record->downstream_tls_version = str_from_cstr(tls->version);
-        record->downstream_tls_cipher = str_from_cstr(tls->cipher);
-    }
-}
-
 static uint64_t exchange_log_since(const struct exchange *exchange, uint64_t moment_us)
 {
     return moment_us != 0 ? moment_us - exchange->start_us : UINT64_MAX;
@@ -89,8 +69,7 @@ void exchange_log_fill(const struct exchange *exchange, struct format_record *re
     struct client *client = exchange->client;
     struct arena *arena = exchange->arena;
 
-    *record = (struct format_record){ 0 };
-    exchange_log_fill_connection(client, record);
+    client_log_fill(client, record);
     record->start_wall_us = exchange->start_wall_us;
     record->duration_us = now_mono_us() - exchange->start_us;
     record->request_duration_us = exchange_log_since(exchange, exchange->request_received_us);
@@ -216,14 +195,14 @@ void exchange_log_refused(struct client *client, unsigned status, const char *de
         .flags = outcome->flags,
         .grpc_status = REQUEST_METRICS_NO_GRPC,
     };
-    struct format_record record = { 0 };
+    struct format_record record;
 
     exchange_log_protocol_error(worker, STR("client"), detail);
     request_metrics_add(&worker->request_metrics, &sample);
     if (worker->options.access_log == NULL) {
         return;
     }
-    exchange_log_fill_connection(client, &record);
+    client_log_fill(client, &record);
     record.start_wall_us = now_wall_us();
     record.duration_us = 0;
     record.response_code = status;
@@ -243,12 +222,12 @@ void exchange_log_refused(struct client *client, unsigned status, const char *de
 void exchange_log_no_server(struct client *client)
 {
     const struct outcome *outcome = outcome_get(OUTCOME_NO_TLS_SERVER);
-    struct format_record record = { 0 };
+    struct format_record record;
 
     if (client->worker->options.access_log == NULL) {
         return;
     }
-    exchange_log_fill_connection(client, &record);
+    client_log_fill(client, &record);
     record.start_wall_us = now_wall_us();
     record.duration_us = 0;
     record.response_flags = outcome->flags;

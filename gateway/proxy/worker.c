@@ -127,14 +127,43 @@ void worker_listener_unref(struct worker_listener *listener)
     if (--listener->ref_count > 0) {
         return;
     }
+    timer_cancel(&listener->deadline);
     worker_drop(listener->key);
     worker_drop(listener->name);
     mem_free(listener);
 }
 
+/* HR-5: a listener that is gone still has connections. Closing the last one frees it. */
+static void worker_on_listener_deadline(void *arg)
+{
+    struct worker_listener *listener = worker_listener_ref(arg);
+    struct worker *worker = listener->worker;
+    struct list *lists[] = { &worker->idle_clients, &worker->busy_clients };
+
+    for (size_t i = 0; i < 2; i++) {
+        LIST_EACH (lists[i], link) {
+            struct client *client = list_object(link, struct client, link);
+            if (client->listener == listener) {
+                client_close(client);
+            }
+        }
+    }
+    worker_listener_unref(listener);
+}
+
 static void worker_on_accept(void *owner, int fd, const struct address *peer)
 {
     client_accept(owner, fd, peer);
+}
+
+static void worker_take_listener_config(struct worker_listener *listener,
+                                        const struct snapshot_listener *config)
+{
+    listener->config = config;
+    if (config != NULL) {
+        listener->is_tls = config->is_tls;
+        listener->is_tcp = config->tcp != NULL;
+    }
 }
 
 static void worker_open_listener(struct worker *worker, const struct worker_socket *opened,
@@ -147,8 +176,8 @@ static void worker_open_listener(struct worker *worker, const struct worker_sock
     listener->key = worker_copy(opened->key);
     listener->name = worker_copy(name);
     listener->bound = opened->bound;
-    listener->config = config;
-    listener->is_tls = config != NULL && config->is_tls;
+    worker_take_listener_config(listener, config);
+    timer_init(&listener->deadline, worker_on_listener_deadline, listener);
     listener->ref_count = 1;
     listener->connection_series =
         metrics_series(worker->metrics, METRIC_LISTENER_CX_ACTIVE, &listener->name, 1);
@@ -170,8 +199,8 @@ static void worker_drain_clients(struct worker *worker, const struct worker_list
         /* Closing one may free it, and only it. */
         LIST_EACH (lists[i], link) {
             struct client *client = list_object(link, struct client, link);
-            if (client->conn != NULL && (listener == NULL || client->listener == listener)) {
-                client->conn->ops->drain(client->conn);
+            if (listener == NULL || client->listener == listener) {
+                client_drain(client);
             }
         }
     }
@@ -188,6 +217,7 @@ static void worker_close_listener(struct worker_listener *listener)
     listener_close(socket);
     worker_drain_clients(worker, listener);
     listener->config = NULL;
+    timer_arm(worker->loop, &listener->deadline, LIMIT_LISTENER_DRAIN_MS);
     worker_listener_unref(listener);
 }
 
@@ -240,10 +270,7 @@ static void worker_update_listeners(struct worker *worker, const struct worker_m
     }
     while (map_next(&worker->listeners, &position, &key, &value)) {
         struct worker_listener *listener = value;
-        listener->config = worker_find_config(&by_key, listener->key);
-        if (listener->config != NULL) {
-            listener->is_tls = listener->config->is_tls;
-        }
+        worker_take_listener_config(listener, worker_find_config(&by_key, listener->key));
     }
     for (size_t i = 0; i < message->opened_count; i++) {
         worker_open_listener(worker, &message->opened[i],
@@ -441,7 +468,7 @@ static void worker_close_everything(struct worker *worker)
     for (int i = 0; i < WORKER_LAST_TURNS; i++) {
         loop_run_once(worker->loop, 0);
     }
-    CHECK(list_is_empty(&worker->exchanges));
+    CHECK(list_is_empty(&worker->exchanges) && list_is_empty(&worker->tunnels));
     cluster_set_cleanup(&worker->clusters);
     lease_unref(worker->lease);
     worker->lease = NULL;
@@ -520,6 +547,7 @@ struct worker *worker_start(const struct worker_options *options, unsigned index
     list_init(&worker->idle_clients);
     list_init(&worker->busy_clients);
     list_init(&worker->exchanges);
+    list_init(&worker->tunnels);
     list_init(&worker->spare_exchanges);
     worker->loop = loop_new(err);
     if (worker->loop == NULL) {
@@ -534,6 +562,8 @@ struct worker *worker_start(const struct worker_options *options, unsigned index
     worker->metrics = metrics_shard_new();
     worker->request_metrics.shard = worker->metrics;
     worker->request_metrics.identity = &worker->options.identity;
+    worker->tcp_metrics.shard = worker->metrics;
+    worker->tcp_metrics.identity = &worker->options.identity;
     worker_init_clusters(worker);
     timer_init(&worker->pause_review, worker_on_pause_review, worker);
     int error_number = worker_create_thread(worker);

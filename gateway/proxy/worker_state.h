@@ -6,6 +6,7 @@
 #include "gateway/net/listener.h"
 #include "gateway/proxy/lease.h"
 #include "gateway/proxy/request_metrics.h"
+#include "gateway/proxy/tcp_metrics.h"
 #include "gateway/proxy/worker.h"
 #include "gateway/upstream/cluster_set.h"
 
@@ -22,6 +23,8 @@ struct worker_listener {
     struct listener *socket;                /* NULL: closed */
     const struct snapshot_listener *config; /* in the current snapshot; NULL: it has none */
     bool is_tls;                            /* as the last configuration said */
+    bool is_tcp;                            /* plain bytes; likewise */
+    struct timer deadline;                  /* HR-5: of what is still open when it is gone */
     uint32_t ref_count;
     uint64_t connection_count;
     struct metric_series *connection_series;
@@ -36,6 +39,7 @@ struct worker {
     struct resolver *resolver;
     struct metrics_shard *metrics;
     struct request_metrics request_metrics;
+    struct tcp_metrics tcp_metrics;
     struct cluster_set clusters;
     struct lease *lease;  /* NULL before the first snapshot */
     struct map listeners; /* key to worker_listener */
