@@ -165,6 +165,8 @@ bool exchange_may_try_again(const struct exchange *exchange);
 void exchange_on_connect_failure(void *owner, int error_number, struct str tls_failure);
 /* The upstream leg is dead before a response began. */
 void exchange_on_upstream_failure(struct exchange *exchange, enum leg_end end);
+/* Counts it; without `detail` what the upstream leg says of it. */
+void exchange_tell_bad_answer(struct exchange *exchange, const char *detail);
 /* The upstream's answer breaks the protocol, whatever its leg says: 502. */
 void exchange_refuse_answer(struct exchange *exchange, const char *detail);
 /* A gRPC status in the head, and nothing behind it, that asks for another try (HT-98); true: it is

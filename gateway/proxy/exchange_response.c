@@ -179,6 +179,7 @@ static void exchange_on_upstream_end(void *owner, struct leg *leg, enum leg_end 
     struct exchange *exchange = owner;
     enum outcome_id id = outcome_of_upstream_end(end);
 
+    (void)leg;
     if (exchange->is_finished) {
         return;
     }
@@ -187,9 +188,7 @@ static void exchange_on_upstream_end(void *owner, struct leg *leg, enum leg_end 
         return;
     }
     if (id == OUTCOME_UPSTREAM_PROTOCOL_ERROR) {
-        exchange_log_protocol_error(exchange->worker, STR("upstream"),
-                                    leg->end_detail != NULL ? leg->end_detail
-                                                            : "http1.codec_error");
+        exchange_tell_bad_answer(exchange, NULL);
     }
     /* A body that was cut off is never completed (hardening; LR-23). */
     exchange_cut_client(exchange, id);

@@ -120,7 +120,7 @@ static void exchange_replace_connection(struct exchange *exchange)
     exchange_attempt(exchange);
 }
 
-static void exchange_log_bad_answer(struct exchange *exchange, const char *detail)
+void exchange_tell_bad_answer(struct exchange *exchange, const char *detail)
 {
     const struct leg *leg = exchange->upstream_leg;
 
@@ -146,14 +146,14 @@ void exchange_on_upstream_failure(struct exchange *exchange, enum leg_end end)
         return;
     }
     if (id == OUTCOME_UPSTREAM_PROTOCOL_ERROR) {
-        exchange_log_bad_answer(exchange, NULL);
+        exchange_tell_bad_answer(exchange, NULL);
     }
     exchange_reply(exchange, id);
 }
 
 void exchange_refuse_answer(struct exchange *exchange, const char *detail)
 {
-    exchange_log_bad_answer(exchange, detail);
+    exchange_tell_bad_answer(exchange, detail);
     exchange_reply(exchange, OUTCOME_UPSTREAM_PROTOCOL_ERROR);
 }
 

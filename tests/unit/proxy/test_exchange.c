@@ -562,96 +562,6 @@ static void test_the_deadline_of_the_request_ends_with_it(void **state)
     assert_false(fixture->leg.is_released);
 }
 
-/* --- Connections that went stale -------------------------------------------------------------- */
-
-static void warm_up(struct exchange_case *fixture, const char *const *script)
-{
-    exchange_case_with_origin(fixture, script);
-    exchange_case_begin_and_wait(fixture);
-    assert_int_equal(fixture->leg.status, 200);
-    exchange_case_turns(fixture, 2);
-}
-
-static void test_stale_connection_is_replaced(void **state)
-{
-    static const char *const scripts[][4] = { { ok, LOOP_ORIGIN_CLOSE, ok, NULL },
-                                              { ok, LOOP_ORIGIN_RESET, ok, NULL } };
-
-    (void)exchange_case_teardown(state);
-    for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(exchange_case_setup(state), 0);
-        struct exchange_case *fixture = *state;
-        warm_up(fixture, scripts[i]);
-        exchange_case_again(fixture, "GET");
-        exchange_case_begin_and_wait(fixture);
-        assert_int_equal(fixture->leg.status, 200);
-        ASSERT_BODY(fixture, "hello");
-        assert_int_equal(fixture->origin.request_count, 3);
-        assert_int_equal((int)metrics_total(METRIC_UPSTREAM_STALE_RETRIES), 1);
-        (void)exchange_case_teardown(state);
-    }
-    assert_int_equal(exchange_case_setup(state), 0);
-}
-
-static void test_stale_connection_with_a_body_is_replaced(void **state)
-{
-    static const char *const script[] = { ok, LOOP_ORIGIN_RESET, ok, NULL };
-    struct exchange_case *fixture = *state;
-
-    warm_up(fixture, script);
-    exchange_case_again(fixture, "PUT");
-    fixture->leg.request.framing = BODY_LENGTH;
-    fixture->leg.request.content_length = 4;
-    fixture->leg.request.has_content_length = true;
-    exchange_case_begin(fixture, true);
-    fake_leg_body(&fixture->leg, "data");
-    fake_leg_complete(&fixture->leg);
-    RUN_UNTIL(fixture->worker.loop, fixture->leg.is_released);
-    assert_int_equal(fixture->leg.status, 200);
-    assert_int_equal(fixture->origin.request_count, 3);
-}
-
-/* RFC 9110 9.2.2: it may have been acted upon. */
-static void test_post_is_not_sent_twice(void **state)
-{
-    static const char *const script[] = { ok, LOOP_ORIGIN_RESET, ok, NULL };
-    struct exchange_case *fixture = *state;
-
-    warm_up(fixture, script);
-    exchange_case_again(fixture, "POST");
-    exchange_case_begin_and_wait(fixture);
-    assert_int_equal(fixture->leg.status, 503);
-    assert_int_equal(fixture->origin.request_count, 2);
-}
-
-/* A byte of an answer was there: it is no stale connection. */
-static void test_half_a_head_is_not_stale(void **state)
-{
-    static const char *const script[] = { ok, LOOP_ORIGIN_LAST "HTTP/1.1 200 OK\r\nx: ", ok, NULL };
-    struct exchange_case *fixture = *state;
-
-    warm_up(fixture, script);
-    exchange_case_again(fixture, "GET");
-    exchange_case_begin_and_wait(fixture);
-    assert_int_equal(fixture->leg.status, 503);
-    assert_int_equal(fixture->origin.request_count, 2);
-}
-
-static void test_an_idle_connection_that_dies_leaves_the_pool(void **state)
-{
-    static const char *const script[] = { ok, NULL };
-    struct exchange_case *fixture = *state;
-
-    warm_up(fixture, script);
-    loop_origin_close_connections(&fixture->origin);
-    RUN_UNTIL(fixture->worker.loop, fixture->origin.open_count == 0);
-    exchange_case_again(fixture, "POST");
-    exchange_case_begin_and_wait(fixture);
-    assert_int_equal(fixture->leg.status, 200);
-    assert_int_equal(fixture->origin.connection_count, 2);
-    assert_int_equal((int)metrics_total(METRIC_UPSTREAM_STALE_RETRIES), 0);
-}
-
 /* --- The client leaves ------------------------------------------------------------------------ */
 
 static void test_client_leaves_while_waiting_for_the_answer(void **state)
@@ -719,6 +629,184 @@ static void test_a_request_waits_for_the_first_dns_answer_SV_35(void **state)
     assert_int_equal(fixture->leg.status, 200);
 }
 
+/* --- HTTP/2 ----------------------------------------------------------------------------------- */
+
+static void begin_h2(struct exchange_case *fixture, const char *method, bool has_body)
+{
+    fixture->leg.conn.version = HTTP_VERSION_2;
+    fake_leg_request(&fixture->leg, method, "a.com:443", "/");
+    fixture->leg.request.version = HTTP_VERSION_2;
+    fixture->leg.request.framing = has_body ? BODY_CHUNKED : BODY_NONE;
+    fixture->cluster.protocol = CLUSTER_HTTP2;
+    exchange_case_without_origin(fixture);
+    exchange_case_begin(fixture, has_body);
+}
+
+/* A neighbour of the stream has done nothing wrong. */
+static void test_a_refused_path_ends_no_connection_of_http2(void **state)
+{
+    struct exchange_case *fixture = *state;
+
+    fixture->leg.conn.version = HTTP_VERSION_2;
+    fake_leg_request(&fixture->leg, "GET", "a.com", "/a%00b");
+    exchange_case_begin(fixture, false);
+    assert_int_equal(fixture->leg.status, 400);
+    assert_false(fixture->leg.is_drained_conn);
+}
+
+static void test_a_slow_request_ends_no_connection_of_http2_LR_18(void **state)
+{
+    struct exchange_case *fixture = *state;
+
+    fixture->worker.options.request_timeout_ms = 1;
+    begin_h2(fixture, "POST", true);
+    exchange_case_connect(fixture, HTTP_VERSION_2, false);
+    RUN_UNTIL(fixture->worker.loop, fixture->leg.is_released);
+    assert_int_equal(fixture->leg.status, 408);
+    assert_false(fixture->leg.is_drained_conn);
+    assert_true(fixture->upstream.is_released);
+}
+
+static void test_connections_are_told_apart_by_what_they_carry_DR_50_DR_80(void **state)
+{
+    struct exchange_case *fixture = *state;
+    const struct pool_key *key;
+
+    fixture->cluster.proxy_protocol = PROXY_PROTOCOL_V2;
+    begin_h2(fixture, "GET", false);
+    key = &exchange_case_exchange(fixture)->pool_request.key;
+    assert_int_equal(key->version, HTTP_VERSION_2);
+    assert_int_equal(key->server_name.len, 0); /* no TLS */
+    assert_int_equal(key->client_id, fixture->client.id);
+    assert_ptr_equal(key->client, transport_peer(fixture->client.transport));
+    assert_ptr_equal(key->client_local, transport_local(fixture->client.transport));
+    assert_false(exchange_case_exchange(fixture)->pool_request.needs_tunnel);
+}
+
+static void test_the_client_s_version_where_the_cluster_says_so_DR_50(void **state)
+{
+    static const enum http_version VERSIONS[] = { HTTP_VERSION_1_1, HTTP_VERSION_2 };
+
+    (void)exchange_case_teardown(state);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(exchange_case_setup(state), 0);
+        struct exchange_case *fixture = *state;
+        fixture->leg.request.version = VERSIONS[i];
+        fixture->cluster.protocol = CLUSTER_CLIENT_PROTOCOL;
+        exchange_case_without_origin(fixture);
+        exchange_case_begin(fixture, false);
+        assert_int_equal(exchange_case_exchange(fixture)->pool_request.key.version, VERSIONS[i]);
+        (void)exchange_case_teardown(state);
+    }
+    assert_int_equal(exchange_case_setup(state), 0);
+}
+
+/* gRPC in both directions of a stream: the answer begins, and goes on, while the request does. */
+static void test_both_directions_flow_at_once(void **state)
+{
+    struct exchange_case *fixture = *state;
+    struct headers trailers;
+
+    fixture->worker.options.request_timeout_ms = 1; /* no deadline once both sides talk */
+    begin_h2(fixture, "POST", true);
+    exchange_case_connect(fixture, HTTP_VERSION_2, false);
+    fake_leg_body(&fixture->leg, "1");
+    fake_leg_head(&fixture->upstream, fake_leg_response(&fixture->upstream, 200), false);
+    fake_leg_body(&fixture->upstream, "a");
+    for (int i = 0; i < 4; i++) {
+        loop_run_once(fixture->worker.loop, LOOP_TIMER_TICK_MS);
+    }
+    fake_leg_body(&fixture->leg, "2");
+    fake_leg_body(&fixture->upstream, "b");
+    ASSERT_TEXT(fixture->upstream.body, "12");
+    ASSERT_BODY(fixture, "ab");
+    headers_init(&trailers, fixture->arena);
+    headers_add(&trailers, STR("x-request"), STR("1"));
+    fake_leg_complete_with(&fixture->leg, &trailers);
+    ASSERT_TEXT(fixture->upstream.trailers, "x-request: 1; ");
+    assert_false(fixture->leg.is_released);
+    fake_leg_body(&fixture->upstream, "c");
+    fake_leg_complete(&fixture->upstream);
+    ASSERT_BODY(fixture, "abc");
+    assert_true(fixture->leg.is_released);
+    assert_true(fixture->upstream.is_released);
+}
+
+static void test_an_answer_may_be_over_before_the_request(void **state)
+{
+    struct exchange_case *fixture = *state;
+
+    begin_h2(fixture, "POST", true);
+    exchange_case_connect(fixture, HTTP_VERSION_2, false);
+    fake_leg_body(&fixture->leg, "1");
+    fake_leg_head(&fixture->upstream, fake_leg_response(&fixture->upstream, 200), true);
+    assert_int_equal(fixture->leg.status, 200);
+    assert_true(fixture->leg.is_released); /* which is said by NO_ERROR (RFC 9113 8.1) */
+    assert_true(fixture->upstream.is_released);
+    assert_false(fixture->leg.is_aborted);
+}
+
+static void test_messages_of_grpc_are_counted_OB_20(void **state)
+{
+    struct exchange_case *fixture = *state;
+    struct head *response;
+
+    headers_add_id(&fixture->leg.request.headers, HEADER_CONTENT_TYPE, STR("application/grpc"));
+    begin_h2(fixture, "POST", true);
+    exchange_case_connect(fixture, HTTP_VERSION_2, false);
+    fake_leg_bytes(&fixture->leg, STR("\0\0\0\0\2hi\0\0\0"));
+    fake_leg_bytes(&fixture->leg, STR("\0\0"));
+    response = fake_leg_response(&fixture->upstream, 200);
+    headers_add_id(&response->headers, HEADER_CONTENT_TYPE, STR("application/grpc+proto"));
+    fake_leg_head(&fixture->upstream, response, false);
+    fake_leg_bytes(&fixture->upstream, STR("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"));
+    fake_leg_complete(&fixture->upstream);
+    assert_int_equal((int)metrics_total(METRIC_REQUEST_MESSAGES), 2);
+    assert_int_equal((int)metrics_total(METRIC_RESPONSE_MESSAGES), 3);
+    assert_true(exchange_case_metrics_have(
+        "request_protocol=\"grpc\",response_flags=\"-\",connection_security_policy=\"unknown\"} "
+        "3"));
+    assert_int_equal((int)metrics_total(METRIC_GRPC_WEB_REQUESTS), 0);
+}
+
+static void test_grpc_web_passes_and_is_counted(void **state)
+{
+    struct exchange_case *fixture = *state;
+    struct head *response;
+
+    headers_add_id(&fixture->leg.request.headers, HEADER_CONTENT_TYPE,
+                   STR("application/grpc-web+proto"));
+    begin_h2(fixture, "POST", true);
+    exchange_case_connect(fixture, HTTP_VERSION_1_1, false);
+    fake_leg_body(&fixture->leg, "x");
+    response = fake_leg_response(&fixture->upstream, 200);
+    headers_add_id(&response->headers, HEADER_CONTENT_TYPE, STR("application/grpc-web+proto"));
+    fake_leg_head(&fixture->upstream, response, false);
+    fake_leg_bytes(&fixture->upstream, STR("\0\0\0\0\1x\x80\0\0\0\2a:"));
+    fake_leg_complete(&fixture->upstream);
+    assert_int_equal(fixture->leg.body.len, 13); /* the trailers are bytes of the body */
+    assert_int_equal((int)metrics_total(METRIC_GRPC_WEB_REQUESTS), 1);
+    assert_int_equal((int)metrics_total(METRIC_RESPONSE_MESSAGES), 1);
+}
+
+/* LR-30: trailers only; HT-93: grpc-timeout; LR-31: 504 is UNAVAILABLE. */
+static void test_grpc_timeout_is_a_status_in_the_head(void **state)
+{
+    struct exchange_case *fixture = *state;
+
+    headers_add_id(&fixture->leg.request.headers, HEADER_CONTENT_TYPE, STR("application/grpc"));
+    headers_add_id(&fixture->leg.request.headers, HEADER_GRPC_TIMEOUT, STR("1m"));
+    begin_h2(fixture, "POST", true);
+    exchange_case_connect(fixture, HTTP_VERSION_2, false);
+    fake_leg_complete(&fixture->leg);
+    RUN_UNTIL(fixture->worker.loop, fixture->leg.is_released);
+    assert_int_equal(fixture->leg.status, 200);
+    assert_true(fixture->leg.is_head_end);
+    ASSERT_SAW(fixture, "content-type: application/grpc; grpc-status: 14; "
+                        "grpc-message: upstream request timeout");
+    assert_false(fake_leg_saw(&fixture->leg, "content-length"));
+}
+
 /* --- Warm ------------------------------------------------------------------------------------- */
 
 static void test_a_warm_request_allocates_nothing(void **state)
@@ -784,15 +872,19 @@ int main(void)
         CASE(test_a_request_that_takes_too_long_408_LR_18),
         CASE(test_a_request_that_takes_too_long_under_its_answer_is_cut),
         CASE(test_the_deadline_of_the_request_ends_with_it),
-        CASE(test_stale_connection_is_replaced),
-        CASE(test_stale_connection_with_a_body_is_replaced),
-        CASE(test_post_is_not_sent_twice),
-        CASE(test_half_a_head_is_not_stale),
-        CASE(test_an_idle_connection_that_dies_leaves_the_pool),
         CASE(test_client_leaves_while_waiting_for_the_answer),
         CASE(test_client_leaves_while_connecting),
         CASE(test_a_broken_body_is_told_by_the_conn_CN_34),
         CASE(test_a_request_waits_for_the_first_dns_answer_SV_35),
+        CASE(test_a_refused_path_ends_no_connection_of_http2),
+        CASE(test_a_slow_request_ends_no_connection_of_http2_LR_18),
+        CASE(test_connections_are_told_apart_by_what_they_carry_DR_50_DR_80),
+        CASE(test_the_client_s_version_where_the_cluster_says_so_DR_50),
+        CASE(test_both_directions_flow_at_once),
+        CASE(test_an_answer_may_be_over_before_the_request),
+        CASE(test_messages_of_grpc_are_counted_OB_20),
+        CASE(test_grpc_web_passes_and_is_counted),
+        CASE(test_grpc_timeout_is_a_status_in_the_head),
         CASE(test_a_warm_request_allocates_nothing),
     };
 
