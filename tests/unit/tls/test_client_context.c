@@ -6,6 +6,7 @@
 #include "tests/unit/support/make_certificate.h"
 #include "tls/client_context_ssl.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -207,6 +208,44 @@ static void test_server_names(void **state) /* DR-63 */
     tls_client_context_unref(context);
 }
 
+/* Workers come at the same time: one builds, all get it. */
+static void *connect_often(void *arg)
+{
+    struct tls_client_context *context = arg;
+
+    for (int i = 0; i < 50; i++) {
+        struct tls_client_peer peer = { 0 };
+        struct err err = { 0 };
+        SSL *ssl = tls_client_context_new_ssl(context, STR("a.example"), &peer, &err);
+        if (ssl == NULL) {
+            return context;
+        }
+        SSL_free(ssl);
+        tls_client_peer_cleanup(&peer);
+    }
+    return NULL;
+}
+
+static void test_many_threads(void **state)
+{
+    struct secret *ca = parse("ca", NULL, &a);
+    struct tls_client_policy policy = { .ca = ca, .verifies_server_name = true };
+    struct tls_client_context *context = tls_client_context_cache_get(cache, &policy);
+    pthread_t threads[4];
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, connect_often, context), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        void *failed = NULL;
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+    tls_client_context_unref(context);
+    secret_unref(ca);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -228,10 +267,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_equal_policies_share),
-        cmocka_unit_test(test_a_context_stands_alone),
-        cmocka_unit_test(test_what_cannot_be_built),
-        cmocka_unit_test(test_server_names),
+        cmocka_unit_test(test_equal_policies_share), cmocka_unit_test(test_a_context_stands_alone),
+        cmocka_unit_test(test_what_cannot_be_built), cmocka_unit_test(test_server_names),
+        cmocka_unit_test(test_many_threads),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
