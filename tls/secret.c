@@ -283,8 +283,9 @@ static void secret_check_leaf(struct secret_parser *parser)
     X509 *leaf = parser->chain.items[0];
 
     if (!certificate_allows_server(leaf)) {
-        secret_warn(parser, "the certificate's extended key usage lacks serverAuth; clients refuse "
-                            "it");
+        secret_warn(parser,
+                    "the certificate's extended key usage lacks serverAuth: it may be shown "
+                    "to upstreams, but clients refuse it from a server");
     }
     if (certificate_needs_staple(leaf) && parser->secret->ocsp_staple.len == 0) {
         secret_warn(parser, "the certificate demands a stapled OCSP response (must-staple), and "

@@ -35,7 +35,8 @@ struct transport_tls *transport_tls_accept(struct transport *transport, struct t
                                            struct err *err);
 /* The client's side. `server_name` is asked for by SNI and, where the policy says so, checked against
  * the certificate; empty or an IP address: no SNI is sent (DR-63). The ClientHello leaves at the end of
- * the turn; bytes written before the handshake is done wait. A certificate that fails the policy ends
+ * the turn; bytes written before the handshake is done wait, but transport_end_write() does not: it ends
+ * the handshake unless something waits. A certificate that fails the policy ends
  * in on_handshake_failure with a detail in the form of spec DR-69. */
 struct transport_tls *transport_tls_connect(struct transport *transport,
                                             struct tls_client_context *context,
