@@ -3,25 +3,67 @@
 
 #define TYPE_PREFIX "type.googleapis.com/envoy."
 
-/* One HTTP connection manager that names its route table. */
-static void admin_dump_listeners_put_filters(struct json *json, struct str table_name)
+/* The one filter of a chain; the caller fills its configuration. */
+static void admin_dump_listeners_open_filter(struct json *json, const char *name, const char *type)
 {
     json_key(json, "filters");
     json_open_array(json);
     json_open_object(json);
-    json_put_cstr(json, "name", "envoy.filters.network.http_connection_manager");
+    json_put_cstr(json, "name", name);
     json_key(json, "typed_config");
     json_open_object(json);
-    json_put_cstr(json, "@type",
-                  TYPE_PREFIX "extensions.filters.network.http_connection_manager.v3."
-                              "HttpConnectionManager");
+    json_put_cstr(json, "@type", type);
+}
+
+static void admin_dump_listeners_close_filter(struct json *json)
+{
+    json_close_object(json);
+    json_close_object(json);
+    json_close_array(json);
+}
+
+/* An HTTP connection manager that names its route table. */
+static void admin_dump_listeners_put_http(struct json *json, struct str table_name)
+{
+    admin_dump_listeners_open_filter(json, "envoy.filters.network.http_connection_manager",
+                                     TYPE_PREFIX
+                                     "extensions.filters.network.http_connection_manager.v3."
+                                     "HttpConnectionManager");
     json_key(json, "rds");
     json_open_object(json);
     json_put_str(json, "route_config_name", table_name);
     json_close_object(json);
-    json_close_object(json);
-    json_close_object(json);
+    admin_dump_listeners_close_filter(json);
+}
+
+static void admin_dump_listeners_put_weighted(struct json *json, const struct tcp_route *route)
+{
+    json_key(json, "weighted_clusters");
+    json_open_object(json);
+    json_key(json, "clusters");
+    json_open_array(json);
+    for (size_t i = 0; i < route->destination_count; i++) {
+        json_open_object(json);
+        json_put_str(json, "name", route->destinations[i].cluster_name);
+        json_put_u64(json, "weight", route->destinations[i].weight);
+        json_close_object(json);
+    }
     json_close_array(json);
+    json_close_object(json);
+}
+
+/* A TCP proxy that names its destinations. */
+static void admin_dump_listeners_put_tcp(struct json *json, const struct tcp_route *route)
+{
+    admin_dump_listeners_open_filter(json, "envoy.filters.network.tcp_proxy",
+                                     TYPE_PREFIX
+                                     "extensions.filters.network.tcp_proxy.v3.TcpProxy");
+    if (route->destination_count == 1) {
+        json_put_str(json, "cluster", route->destinations[0].cluster_name);
+    } else {
+        admin_dump_listeners_put_weighted(json, route);
+    }
+    admin_dump_listeners_close_filter(json);
 }
 
 static const char *admin_dump_listeners_version(enum tls_version version)
@@ -77,7 +119,10 @@ static void admin_dump_listeners_put_tls(struct json *json, const struct tls_ser
     json_close_object(json);
     json_key(json, "alpn_protocols");
     json_open_array(json);
-    json_cstr(json, "http/1.1");
+    if (policy->alpn == TLS_ALPN_HTTP) { /* TL-70, TL-72 */
+        json_cstr(json, "h2");
+        json_cstr(json, "http/1.1");
+    }
     json_close_array(json);
     json_key(json, "tls_certificate_sds_secret_configs");
     json_open_array(json);
@@ -102,9 +147,28 @@ static void admin_dump_listeners_put_server(struct json *json, const struct tls_
     }
     json_close_array(json);
     json_close_object(json);
-    admin_dump_listeners_put_filters(json, server->name);
+    if (server->kind == TLS_SERVER_HTTP) {
+        admin_dump_listeners_put_http(json, server->name);
+    } else if (server->tcp != NULL) {
+        admin_dump_listeners_put_tcp(json, server->tcp);
+    }
     if (server->context != NULL) {
         admin_dump_listeners_put_tls(json, server);
+    }
+    json_close_object(json);
+}
+
+static void admin_dump_listeners_put_plain(struct json *json,
+                                           const struct snapshot_listener *listener)
+{
+    if (listener->is_tls || (listener->routes == NULL && listener->tcp == NULL)) {
+        return;
+    }
+    json_open_object(json);
+    if (listener->routes != NULL) {
+        admin_dump_listeners_put_http(json, listener->routes->name);
+    } else {
+        admin_dump_listeners_put_tcp(json, listener->tcp);
     }
     json_close_object(json);
 }
@@ -128,11 +192,7 @@ static void admin_dump_listeners_put(struct json *json, const struct admin_view 
     for (size_t i = 0; listener->is_tls && i < listener->server_count; i++) {
         admin_dump_listeners_put_server(json, listener->servers[i]);
     }
-    if (!listener->is_tls && listener->routes != NULL) {
-        json_open_object(json);
-        admin_dump_listeners_put_filters(json, listener->routes->name);
-        json_close_object(json);
-    }
+    admin_dump_listeners_put_plain(json, listener);
     json_close_array(json);
     json_close_object(json);
     json_close_object(json);

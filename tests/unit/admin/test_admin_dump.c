@@ -40,6 +40,63 @@ static struct route *make_redirect(struct snapshot *snapshot)
     return route;
 }
 
+static const struct tcp_route *make_tcp_route(struct arena *arena, size_t destination_count)
+{
+    static const char *const NAMES[] = { "outbound|9000||a.x", "outbound|9000||b.x" };
+    struct tcp_route *route = arena_new_object(arena, struct tcp_route);
+    struct route_destination *destinations =
+        arena_new_array(arena, struct route_destination, destination_count);
+
+    for (size_t i = 0; i < destination_count; i++) {
+        destinations[i].cluster_name = str_from_cstr(NAMES[i]);
+        destinations[i].weight = (uint32_t)(30 + i);
+    }
+    route->destinations = destinations;
+    route->destination_count = destination_count;
+    return route;
+}
+
+/* One server of each kind; the terminating ones have no certificate. */
+static void make_tls_listener(struct arena *arena, struct route_table *table,
+                              struct snapshot_listener *listener)
+{
+    struct tls_server *servers = arena_new_array(arena, struct tls_server, 3);
+
+    servers[0].kind = TLS_SERVER_HTTP;
+    servers[0].name = table->name;
+    servers[0].credential = STR("shop-cert");
+    vec_push_in_arena(arena, &servers[0].hosts, STR("*.shop.example.com"));
+    servers[1].kind = TLS_SERVER_PASSTHROUGH;
+    servers[1].tcp = make_tcp_route(arena, 2);
+    vec_push_in_arena(arena, &servers[1].hosts, STR("passed.example.com"));
+    servers[2].kind = TLS_SERVER_TCP;
+    vec_push_in_arena(arena, &servers[2].hosts, STR("ended.example.com"));
+
+    listener->name = STR("0.0.0.0_443");
+    listener->is_tls = true;
+    assert_true(address_parse(STR("0.0.0.0"), 8443, &listener->address));
+    listener->servers = arena_new_array(arena, struct tls_server *, 3);
+    listener->server_count = 3;
+    for (size_t i = 0; i < 3; i++) {
+        listener->servers[i] = &servers[i];
+    }
+}
+
+static struct cluster_config *make_cluster(struct arena *arena, const char *name)
+{
+    struct cluster_config *cluster = arena_new_object(arena, struct cluster_config);
+    struct endpoint_config *endpoint = arena_new_object(arena, struct endpoint_config);
+
+    assert_true(address_parse(STR("10.0.0.7"), 9080, &endpoint->address));
+    endpoint->weight = 1;
+    endpoint->is_healthy = true;
+    cluster->name = str_from_cstr(name);
+    cluster->connect_timeout_ms = 10000;
+    cluster->endpoints = endpoint;
+    cluster->endpoint_count = 1;
+    return cluster;
+}
+
 static struct snapshot *make_snapshot(void)
 {
     struct snapshot *snapshot = snapshot_new();
@@ -47,9 +104,8 @@ static struct snapshot *make_snapshot(void)
     struct route_table *table = arena_new_object(arena, struct route_table);
     struct virtual_host *host = arena_new_object(arena, struct virtual_host);
     const struct route **routes = arena_new_array(arena, const struct route *, 2);
-    struct tls_server *server = arena_new_object(arena, struct tls_server);
-    struct cluster_config *cluster = arena_new_object(arena, struct cluster_config);
-    struct endpoint_config *endpoint = arena_new_object(arena, struct endpoint_config);
+    struct tls_client_context_cache *contexts = tls_client_context_cache_new();
+    const struct tls_client_policy policy = { .offers_h2 = true };
 
     routes[0] = make_route(snapshot);
     routes[1] = make_redirect(snapshot);
@@ -60,28 +116,25 @@ static struct snapshot *make_snapshot(void)
     assert_true(host_table_add(&table->hosts, host->name, host, NULL));
     vec_push(&snapshot->tables, table);
 
-    server->name = table->name;
-    server->credential = STR("shop-cert");
-    vec_push_in_arena(arena, &server->hosts, STR("*.shop.example.com"));
-    snapshot->listeners = arena_new_array(arena, struct snapshot_listener, 1);
-    snapshot->listener_count = 1;
-    snapshot->listeners[0].name = STR("0.0.0.0_443");
-    snapshot->listeners[0].is_tls = true;
-    assert_true(address_parse(STR("0.0.0.0"), 8443, &snapshot->listeners[0].address));
-    snapshot->listeners[0].servers = arena_new_array(arena, struct tls_server *, 1);
-    snapshot->listeners[0].servers[0] = server;
-    snapshot->listeners[0].server_count = 1;
+    snapshot->listeners = arena_new_array(arena, struct snapshot_listener, 2);
+    snapshot->listener_count = 2;
+    make_tls_listener(arena, table, &snapshot->listeners[0]);
+    snapshot->listeners[1].name = STR("0.0.0.0_9000");
+    snapshot->listeners[1].tcp = make_tcp_route(arena, 1);
+    assert_true(address_parse(STR("0.0.0.0"), 9000, &snapshot->listeners[1].address));
 
-    assert_true(address_parse(STR("10.0.0.7"), 9080, &endpoint->address));
-    endpoint->weight = 1;
-    endpoint->is_healthy = true;
-    cluster->name = STR("outbound|80|v1|shop.default.svc.cluster.local");
-    cluster->connect_timeout_ms = 10000;
-    cluster->endpoints = endpoint;
-    cluster->endpoint_count = 1;
-    snapshot->clusters = arena_new_array(arena, struct cluster_config *, 1);
-    snapshot->clusters[0] = cluster;
-    snapshot->cluster_count = 1;
+    snapshot->clusters = arena_new_array(arena, struct cluster_config *, 2);
+    snapshot->cluster_count = 2;
+    snapshot->clusters[0] = make_cluster(arena, "outbound|80|v1|shop.default.svc.cluster.local");
+    snapshot->clusters[0]->idle_timeout_ms = 5000;
+    snapshot->clusters[1] = make_cluster(arena, "outbound|443||tls.x");
+    snapshot->clusters[1]->protocol = CLUSTER_HTTP2;
+    snapshot->clusters[1]->max_concurrent_streams = 77;
+    snapshot->clusters[1]->ping_interval_ms = 3000;
+    snapshot->clusters[1]->sni = STR("sni.x");
+    snapshot->clusters[1]->proxy_protocol = PROXY_PROTOCOL_V2;
+    snapshot->clusters[1]->tls = tls_client_context_cache_get(contexts, &policy);
+    tls_client_context_cache_free(contexts);
     return snapshot;
 }
 
@@ -128,6 +181,20 @@ static void test_dump(void **state)
         "\"address\": \"10.0.0.7\"",
         "\"connect_timeout\": \"10.000s\"",
         "\"version_info\": \"7\"",
+        "extensions.filters.network.tcp_proxy.v3.TcpProxy\"",
+        "\"cluster\": \"outbound|9000||a.x\"",
+        "\"weighted_clusters\"",
+        "\"name\": \"outbound|9000||b.x\"",
+        "\"weight\": 31",
+        "\"passed.example.com\"",
+        "\"ended.example.com\"",
+        "\"idle_timeout\": \"5.000s\"",
+        "\"http2_protocol_options\"",
+        "\"max_concurrent_streams\": 77",
+        "\"interval\": \"3.000s\"",
+        "tls.v3.UpstreamTlsContext\"",
+        "\"sni\": \"sni.x\"",
+        "\"version\": \"V2\"",
     };
     struct secret_store *secrets = secret_store_new(STR("istio-system"));
     struct snapshot *snapshot = make_snapshot();
