@@ -158,7 +158,8 @@ bool h2_head_add(struct h2_head_reader *reader, struct str name, struct str valu
 
 /* --- Reading: messages ------------------------------------------------------------------------ */
 
-/* RFC 9113 8.2.3: crumbs are one cookie to everybody who does not speak HTTP/2. */
+/* RFC 9113 8.2.3: crumbs are one cookie to everybody who does not speak HTTP/2. An empty one is left
+ * out: it would leave a separator at an end of the value. */
 static void h2_head_join_cookies(struct h2_head_reader *reader)
 {
     struct headers *headers = &reader->head->headers;
@@ -172,10 +173,10 @@ static void h2_head_join_cookies(struct h2_head_reader *reader)
     for (size_t i = 0; i < headers->count; i++) {
         const struct str crumb = headers->items[i].value;
 
-        if (headers->items[i].id != HEADER_COOKIE) {
+        if (headers->items[i].id != HEADER_COOKIE || crumb.len == 0) {
             continue;
         }
-        if (joined.ptr != NULL) {
+        if (joined.len > 0) {
             memcpy(out + joined.len, "; ", 2);
             joined.len += 2;
         }

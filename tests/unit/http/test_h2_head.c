@@ -339,7 +339,9 @@ static void cookie_crumbs_are_joined(void **state)
     assert_true(read_request(GET_ "|cookie=a=1", true));
     assert_str(value_of("cookie"), "a=1");
     assert_true(read_request(GET_ "|cookie=|cookie=", true));
-    assert_str(value_of("cookie"), "; ");
+    assert_str(value_of("cookie"), "");
+    assert_true(read_request(GET_ "|cookie=|cookie=x|cookie=", true));
+    assert_str(value_of("cookie"), "x");
 }
 
 static void cn_30_an_extended_connect_is_a_get(void **state)
