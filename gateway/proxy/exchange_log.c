@@ -58,6 +58,54 @@ static struct str exchange_log_find_partial(const void *source, enum format_head
     return exchange_log_find(which == FORMAT_REQUEST_HEADERS ? &head->headers : NULL, name);
 }
 
+/* OB-27: from the trailers, or from a head that is trailers too; only what gRPC has a number for.
+ */
+static uint8_t exchange_log_grpc_status(const struct exchange *exchange)
+{
+    const struct header *field = NULL;
+    uint32_t code;
+
+    if (!exchange->is_grpc) {
+        return REQUEST_METRICS_NO_GRPC;
+    }
+    if (exchange->response_trailers != NULL) {
+        field = headers_find_id(exchange->response_trailers, HEADER_GRPC_STATUS);
+    }
+    if (field == NULL && exchange->response != NULL) {
+        field = headers_find_id(&exchange->response->headers, HEADER_GRPC_STATUS);
+    }
+    if (field == NULL || !str_parse_u32(field->value, &code)) {
+        return REQUEST_METRICS_NO_GRPC;
+    }
+    return code <= 16 ? (uint8_t)code : 2; /* UNKNOWN */
+}
+
+/* %GRPC_STATUS%: the code's name as Envoy writes it. */
+static struct str exchange_log_grpc_name(uint8_t code)
+{
+    static const char *const NAMES[] = {
+        "OK",
+        "Canceled",
+        "Unknown",
+        "InvalidArgument",
+        "DeadlineExceeded",
+        "NotFound",
+        "AlreadyExists",
+        "PermissionDenied",
+        "ResourceExhausted",
+        "FailedPrecondition",
+        "Aborted",
+        "OutOfRange",
+        "Unimplemented",
+        "Internal",
+        "Unavailable",
+        "DataLoss",
+        "Unauthenticated",
+    };
+
+    return str_from_cstr(code < sizeof(NAMES) / sizeof(NAMES[0]) ? NAMES[code] : NULL);
+}
+
 static uint64_t exchange_log_since(const struct exchange *exchange, uint64_t moment_us)
 {
     return moment_us != 0 ? moment_us - exchange->start_us : UINT64_MAX;
@@ -98,6 +146,7 @@ void exchange_log_fill(const struct exchange *exchange, struct format_record *re
     record->upstream_tls_version = exchange->upstream_tls_version;
     record->upstream_tls_cipher = exchange->upstream_tls_cipher;
     record->stream_id = exchange->id;
+    record->grpc_status = exchange_log_grpc_name(exchange_log_grpc_status(exchange));
     record->upstream_cluster = exchange->cluster_name;
     if (exchange->destination != NULL) {
         record->upstream_cluster = exchange->destination->cluster_name;
@@ -115,28 +164,6 @@ void exchange_log_fill(const struct exchange *exchange, struct format_record *re
 }
 
 /* --- Finished --------------------------------------------------------------------------------- */
-
-/* OB-27: from the trailers, or from a head that is trailers too; only what gRPC has a number for.
- */
-static uint8_t exchange_log_grpc_status(const struct exchange *exchange)
-{
-    const struct header *field = NULL;
-    uint32_t code;
-
-    if (!exchange->is_grpc) {
-        return REQUEST_METRICS_NO_GRPC;
-    }
-    if (exchange->response_trailers != NULL) {
-        field = headers_find_id(exchange->response_trailers, HEADER_GRPC_STATUS);
-    }
-    if (field == NULL && exchange->response != NULL) {
-        field = headers_find_id(&exchange->response->headers, HEADER_GRPC_STATUS);
-    }
-    if (field == NULL || !str_parse_u32(field->value, &code)) {
-        return REQUEST_METRICS_NO_GRPC;
-    }
-    return code <= 16 ? (uint8_t)code : 2; /* UNKNOWN */
-}
 
 static void exchange_log_write(struct exchange *exchange)
 {

@@ -93,7 +93,6 @@ struct str local_reply_build(const struct local_reply *reply, enum http_method m
                              struct head *head, struct arena *arena)
 {
     struct str none = { 0 };
-    struct str body = reply->body;
 
     head_init(head, arena);
     head->version = HTTP_VERSION_1_1;
@@ -105,21 +104,24 @@ struct str local_reply_build(const struct local_reply *reply, enum http_method m
     }
     if (reply->is_grpc) {
         local_reply_build_grpc(reply, head, arena);
-        body = none;
     } else {
         head->status = reply->status;
     }
     head->reason = status_reason(head->status);
+    if (reply->is_grpc) {
+        head->framing = BODY_NONE; /* the head is the end: no length is told where none is needed */
+        return none;
+    }
     /* GET stands for any method that may have a body in its answer: what is left is the status. */
     if (head_response_has_no_body(METHOD_GET, head->status)) {
         head->framing = BODY_NONE;
         return none;
     }
-    if (body.len > 0) {
+    if (reply->body.len > 0) {
         headers_add_id(&head->headers, HEADER_CONTENT_TYPE, STR("text/plain")); /* LR-24 */
     }
     head->framing = BODY_LENGTH;
     head->has_content_length = true;
-    head->content_length = body.len;
-    return method == METHOD_HEAD ? none : body; /* LR-26 */
+    head->content_length = reply->body.len;
+    return method == METHOD_HEAD ? none : reply->body; /* LR-26 */
 }

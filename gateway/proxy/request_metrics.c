@@ -3,93 +3,15 @@
 #include "gateway/proxy/request_metrics.h"
 
 #include "gateway/observe/format.h"
+#include "gateway/proxy/metric_labels.h"
 
 #include <stdio.h>
 
-enum {
-    REQUEST_METRICS_LABELS = 25,
-    REQUEST_METRICS_CODE = 21, /* response_code; grpc_response_status follows */
-};
+enum { REQUEST_METRICS_LABELS = METRIC_LABELS_PARTIES + 5 };
 
-static struct str request_metrics_or(struct str value, struct str otherwise)
+static struct str request_metrics_protocol(const struct request_metrics_sample *sample)
 {
-    return value.len > 0 ? value : otherwise;
-}
-
-/* OB-25: the first DNS label where the configuration has no name. */
-static struct str request_metrics_short_name(const struct cluster *cluster)
-{
-    struct str host = cluster->service_host;
-
-    return cluster->service_name.len > 0 ? cluster->service_name
-                                         : str_slice(host, 0, str_find_char(host, '.'));
-}
-
-/* OB-23: the order of metrics.def. */
-static void request_metrics_fill(const struct request_metrics *metrics,
-                                 const struct request_metrics_sample *sample, struct str code,
-                                 struct str grpc, struct str flags,
-                                 struct str labels[REQUEST_METRICS_LABELS])
-{
-    const struct worker_identity *own = metrics->identity;
-    const struct cluster *cluster = sample->cluster;
-    struct str unknown = STR("unknown");
-    struct str cluster_id = request_metrics_or(own->cluster_id, STR("Kubernetes"));
-    struct str service =
-        cluster != NULL ? request_metrics_or(cluster->service_host, unknown) : unknown; /* OB-26 */
-    struct str name = cluster != NULL
-                          ? request_metrics_or(request_metrics_short_name(cluster), unknown)
-                          : unknown;
-    struct str namespace_name =
-        cluster != NULL ? request_metrics_or(cluster->service_namespace, unknown) : unknown;
-    const struct str row[REQUEST_METRICS_LABELS] = {
-        STR("source"),
-        request_metrics_or(own->workload, unknown),
-        request_metrics_or(own->canonical_service, unknown),
-        request_metrics_or(own->canonical_revision, STR("latest")),
-        request_metrics_or(own->workload_namespace, unknown),
-        unknown, /* source_principal */
-        request_metrics_or(own->app, unknown),
-        request_metrics_or(own->version, unknown),
-        cluster_id,
-        unknown, /* destination_workload and what goes with it: nobody tells us */
-        unknown,
-        unknown,
-        unknown,
-        unknown,
-        service,
-        unknown,
-        STR("latest"),
-        name,
-        namespace_name,
-        cluster_id,
-        sample->is_grpc ? STR("grpc") : STR("http"),
-        code,
-        grpc,
-        flags,
-        unknown, /* connection_security_policy */
-    };
-
-    memcpy(labels, row, sizeof(row));
-}
-
-/* ISTIO_TCP_LABELS: the same without response_code and grpc_response_status. */
-static void request_metrics_learn_messages(struct request_metrics *metrics,
-                                           struct request_metrics_entry *entry,
-                                           const struct request_metrics_sample *sample)
-{
-    struct str labels[REQUEST_METRICS_LABELS];
-    struct text flags = { 0 };
-
-    format_response_flags(sample->flags, &flags);
-    request_metrics_fill(metrics, sample, STR(""), STR(""), text_view(&flags), labels);
-    memmove(&labels[REQUEST_METRICS_CODE], &labels[REQUEST_METRICS_CODE + 2],
-            (REQUEST_METRICS_LABELS - REQUEST_METRICS_CODE - 2) * sizeof(labels[0]));
-    entry->request_messages =
-        metrics_series(metrics->shard, METRIC_REQUEST_MESSAGES, labels, REQUEST_METRICS_LABELS - 2);
-    entry->response_messages = metrics_series(metrics->shard, METRIC_RESPONSE_MESSAGES, labels,
-                                              REQUEST_METRICS_LABELS - 2);
-    text_cleanup(&flags);
+    return sample->is_grpc ? STR("grpc") : STR("http"); /* OB-27 */
 }
 
 static void request_metrics_learn(struct request_metrics *metrics,
@@ -97,6 +19,7 @@ static void request_metrics_learn(struct request_metrics *metrics,
                                   const struct request_metrics_sample *sample)
 {
     struct str labels[REQUEST_METRICS_LABELS];
+    struct str *own = &labels[METRIC_LABELS_PARTIES];
     char code[12];
     char grpc[4] = "";
     struct text flags = { 0 };
@@ -107,8 +30,12 @@ static void request_metrics_learn(struct request_metrics *metrics,
         grpc_len = snprintf(grpc, sizeof(grpc), "%u", (unsigned)sample->grpc_status);
     }
     format_response_flags(sample->flags, &flags);
-    request_metrics_fill(metrics, sample, str_from(code, (size_t)code_len),
-                         str_from(grpc, (size_t)grpc_len), text_view(&flags), labels);
+    metric_labels_fill_parties(metrics->identity, sample->cluster, labels);
+    own[0] = request_metrics_protocol(sample);
+    own[1] = str_from(code, (size_t)code_len);
+    own[2] = str_from(grpc, (size_t)grpc_len);
+    own[3] = text_view(&flags);
+    own[4] = STR("unknown"); /* connection_security_policy */
     entry->requests =
         metrics_series(metrics->shard, METRIC_REQUESTS, labels, REQUEST_METRICS_LABELS);
     entry->duration =
@@ -117,6 +44,23 @@ static void request_metrics_learn(struct request_metrics *metrics,
         metrics_series(metrics->shard, METRIC_REQUEST_BYTES, labels, REQUEST_METRICS_LABELS);
     entry->response_bytes =
         metrics_series(metrics->shard, METRIC_RESPONSE_BYTES, labels, REQUEST_METRICS_LABELS);
+    text_cleanup(&flags);
+}
+
+static void request_metrics_learn_messages(struct request_metrics *metrics,
+                                           struct request_metrics_entry *entry,
+                                           const struct request_metrics_sample *sample)
+{
+    struct str labels[METRIC_LABELS_TCP];
+    struct text flags = { 0 };
+
+    format_response_flags(sample->flags, &flags);
+    metric_labels_fill_tcp(metrics->identity, sample->cluster, request_metrics_protocol(sample),
+                           text_view(&flags), labels);
+    entry->request_messages =
+        metrics_series(metrics->shard, METRIC_REQUEST_MESSAGES, labels, METRIC_LABELS_TCP);
+    entry->response_messages =
+        metrics_series(metrics->shard, METRIC_RESPONSE_MESSAGES, labels, METRIC_LABELS_TCP);
     text_cleanup(&flags);
 }
 

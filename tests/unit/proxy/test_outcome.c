@@ -29,6 +29,10 @@ static void test_refusals_by_the_table(void **state)
         { OUTCOME_REQUEST_TIMEOUT, 408, 0, "request_overall_timeout" },            /* LR-18 */
         { OUTCOME_OVERLOADED, 503, FLAG_BIT(OM), "overload" },                     /* 10.1 */
         { OUTCOME_MISDIRECTED, 421, 0, "misdirected_request" },                    /* SN-22 */
+        { OUTCOME_UPGRADE_REFUSED, 400, 0, "upgrade_failed" },           /* RFC 6455 4.2.1 */
+        { OUTCOME_TUNNEL_IDLE, 0, FLAG_BIT(SI), "stream_idle_timeout" }, /* CN-32 */
+        { OUTCOME_UPSTREAM_WITHOUT_TUNNELS, 502, FLAG_BIT(UPE),
+          "upstream_without_extended_connect" }, /* RFC 8441 3 */
         { OUTCOME_CLIENT_GONE, 0, FLAG_BIT(DC), "downstream_remote_disconnect" },
     };
 
@@ -68,6 +72,8 @@ static void test_upstream_ends_LR_21(void **state)
         { LEG_END_BODY_TIMEOUT, 504, FLAG_BIT(SI) },
         { LEG_END_WRITE_TIMEOUT, 504, FLAG_BIT(SI) },
         { LEG_END_DRAIN, 503, FLAG_BIT(LR) },
+        { LEG_END_RESET, 503, FLAG_BIT(UR) },
+        { LEG_END_REFUSED, 503, FLAG_BIT(UR) },
     };
 
     (void)state;
@@ -91,6 +97,7 @@ static void test_client_ends(void **state)
         { LEG_END_BODY_TIMEOUT, OUTCOME_CLIENT_STALLED },
         { LEG_END_WRITE_TIMEOUT, OUTCOME_CLIENT_TAKES_NOTHING },
         { LEG_END_DRAIN, OUTCOME_CLIENT_CLOSED_BY_US },
+        { LEG_END_RESET, OUTCOME_CLIENT_RESET },
     };
 
     (void)state;

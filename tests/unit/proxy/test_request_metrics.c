@@ -119,6 +119,24 @@ static void test_many_combinations_are_all_counted(void **state)
     assert_int_equal((int)metrics_total(METRIC_REQUESTS), 6 * REQUEST_METRICS_PLACES);
 }
 
+/* Without response_code and grpc_response_status, and only where there were some. */
+static void test_messages_OB_20_OB_23(void **state)
+{
+    struct request_metrics_sample sample = { .status = 200, .is_grpc = true };
+
+    (void)state;
+    request_metrics_add(metrics, &sample);
+    assert_int_equal((int)metrics_total(METRIC_REQUEST_MESSAGES), 0);
+    sample.request_messages = 1;
+    sample.response_messages = 3;
+    request_metrics_add(metrics, &sample);
+    request_metrics_add(metrics, &sample);
+    assert_page_has("istio_request_messages_total{reporter=\"source\",");
+    assert_page_has("destination_cluster=\"Kubernetes\",request_protocol=\"grpc\","
+                    "response_flags=\"-\",connection_security_policy=\"unknown\"} 6\n");
+    assert_int_equal((int)metrics_total(METRIC_REQUEST_MESSAGES), 2);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -127,6 +145,7 @@ int main(void)
         CASE(test_destination_comes_from_the_cluster_OB_25),
         CASE(test_grpc_OB_27),
         CASE(test_nothing_sent_is_code_0_OB_27),
+        CASE(test_messages_OB_20_OB_23),
         CASE(test_many_combinations_are_all_counted),
     };
 
