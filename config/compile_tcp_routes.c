@@ -44,33 +44,6 @@ static void find_services(struct compiler *compiler, const struct tcp_scope *sco
 
 /* --- Which matches count ---------------------------------------------------------------------- */
 
-/* TT-3, TT-20: nothing else is looked at, which surprises whoever meant it as a barrier. */
-static void say_ignored_conditions(const struct rule_source *source, const struct l4_match *match,
-                                   size_t index)
-{
-    const struct {
-        bool is_set;
-        const char *field;
-    } rows[] = {
-        { match->destination_subnets.count != 0, "destinationSubnets" },
-        { !str_is_empty(match->source_subnet), "sourceSubnet" },
-        { match->source_labels.count != 0, "sourceLabels" },
-        { !str_is_empty(match->source_namespace), "sourceNamespace" },
-    };
-    struct finding_at at = source->at;
-
-    at.place = match->place;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (rows[i].is_set) {
-            at.field = arena_printf(source->compiler->scratch, "%s.match[%zu].%s", source->at.field,
-                                    index, rows[i].field)
-                           .ptr;
-            compiler_say(source->compiler, FINDING_L4_CONDITION_IGNORED, &at,
-                         "is not looked at by a gateway: the rule applies to every client");
-        }
-    }
-}
-
 static bool names_gateway(const struct rule_source *source, const struct l4_match *match)
 {
     const struct object_meta *meta = &source->scope->gateway->meta;
@@ -102,11 +75,37 @@ static bool any_match_fits(const struct rule_source *source)
 
     for (size_t i = 0; i < rule->matches.count; i++) {
         if (fits(source, &rule->matches.items[i])) {
-            say_ignored_conditions(source, &rule->matches.items[i], i);
             return true;
         }
     }
     return rule->matches.count == 0;
+}
+
+/* TT-3, TT-20: nothing else is looked at, which surprises whoever meant it as a barrier. */
+static void say_ignored_conditions(const struct rule_source *source, const struct l4_match *match,
+                                   size_t index)
+{
+    const struct {
+        bool is_set;
+        const char *field;
+    } rows[] = {
+        { match->destination_subnets.count != 0, "destinationSubnets" },
+        { !str_is_empty(match->source_subnet), "sourceSubnet" },
+        { match->source_labels.count != 0, "sourceLabels" },
+        { !str_is_empty(match->source_namespace), "sourceNamespace" },
+    };
+    struct finding_at at = source->at;
+
+    at.place = match->place;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].is_set) {
+            at.field = arena_printf(source->compiler->scratch, "%s.match[%zu].%s", source->at.field,
+                                    index, rows[i].field)
+                           .ptr;
+            compiler_say(source->compiler, FINDING_L4_CONDITION_IGNORED, &at,
+                         "is not looked at by a gateway: the rule applies to every client");
+        }
+    }
 }
 
 /* --- The route -------------------------------------------------------------------------------- */
@@ -151,6 +150,11 @@ static const struct tcp_route *make_route(const struct rule_source *source)
     const struct object_meta *meta = &source->service->meta;
     struct tcp_route *route = arena_new_object(compiler->arena, struct tcp_route);
 
+    for (size_t i = 0; i < source->rule->matches.count; i++) {
+        if (fits(source, &source->rule->matches.items[i])) {
+            say_ignored_conditions(source, &source->rule->matches.items[i], i);
+        }
+    }
     read_destinations(source, route);
     route->virtual_service =
         arena_printf(compiler->arena, "%.*s/%.*s", STR_ARG(meta->namespace), STR_ARG(meta->name));
@@ -316,7 +320,6 @@ static bool add_tls_rule(const struct rule_source *source, struct host_table *cl
         }
         is_for_server = true;
         if (!is_taken(source, i, claims)) {
-            say_ignored_conditions(source, match, i);
             claim_match(source, match, claims, &rule.sni_hosts);
         }
     }
