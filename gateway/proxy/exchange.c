@@ -409,7 +409,8 @@ static void exchange_note_body(struct exchange *exchange, bool is_end)
     exchange->is_grpc_web = grpc_messages_are_web(&request->headers);
     exchange->counts_messages = grpc_messages_are_in(&request->headers);
     exchange->request_received_us = is_end || exchange->is_upgrade ? exchange->start_us : 0;
-    if (!is_end && !exchange->is_upgrade && timeout_ms != 0) {
+    /* A call of gRPC may talk for days, and has a deadline of its own where its client wants one. */
+    if (!is_end && !exchange->is_upgrade && !exchange->is_grpc && timeout_ms != 0) {
         timer_arm(exchange->worker->loop, &exchange->deadline, timeout_ms);
     }
 }
