@@ -4,6 +4,7 @@
 #include "config/validate.h"
 #include "gateway/base/check.h"
 #include "gateway/route/match.h"
+#include "gateway/route/split.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -50,12 +51,40 @@ static void ask_table(const struct route_table *table, struct headers *headers)
     }
 }
 
+/* A rule of bytes always leads somewhere. */
+static void check_tcp(const struct tcp_route *route)
+{
+    CHECK(route == NULL || (route->destination_count != 0 &&
+                            split_pick_among(route->destinations, route->destination_count,
+                                             route->total_weight, 12345) != NULL));
+}
+
+/* What of a listener may be NULL (config/snapshot.h), and that each name is one server's. */
+static void check_listener(const struct snapshot_listener *listener)
+{
+    CHECK(listener->is_tls || (listener->routes == NULL) == (listener->tcp != NULL));
+    check_tcp(listener->tcp);
+    for (size_t i = 0; i < listener->server_count; i++) {
+        const struct tls_server *server = listener->servers[i];
+
+        CHECK((server->kind == TLS_SERVER_HTTP) == (server->routes != NULL));
+        CHECK(server->kind != TLS_SERVER_PASSTHROUGH || server->tcp != NULL);
+        CHECK(server->hosts.count != 0);
+        check_tcp(server->tcp);
+        for (size_t k = 0; k < server->hosts.count; k++) {
+            CHECK(host_table_get(&listener->sni, server->hosts.items[k]) == server);
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *arena = arena_new(1024);
     struct headers headers;
     struct report report;
     struct resource_set *set;
+    struct secret_store *store;
+    struct tls_client_context_cache *contexts;
     struct snapshot *snapshot;
 
     headers_init(&headers, arena);
@@ -64,13 +93,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     set = resource_set_load_text(STR("a.yaml"), str_from((const char *)data, size), NULL, NULL,
                                  &report);
     validate_resources(&options, set, &report);
-    snapshot = compile_snapshot(&options, set, NULL, NULL, NULL, &report);
+    /* Nothing is read from files that the input names: the store stays empty. */
+    store = secret_store_new(options.own_namespace);
+    contexts = tls_client_context_cache_new();
+    snapshot = compile_snapshot(&options, set, store, NULL, contexts, &report);
     resource_set_free(set);
     for (size_t i = 0; i < snapshot->tables.count; i++) {
         ask_table(snapshot->tables.items[i], &headers);
     }
+    for (size_t i = 0; i < snapshot->listener_count; i++) {
+        check_listener(&snapshot->listeners[i]);
+    }
     CHECK(snapshot_unref(snapshot));
     snapshot_free(snapshot);
+    tls_client_context_cache_free(contexts);
+    secret_store_free(store);
     report_cleanup(&report);
     arena_free(arena);
     return 0;
