@@ -10,7 +10,8 @@
 /* Longest chunk line: 16 digits, CR, LF. */
 enum { H1_CHUNK_LINE_BYTES = 18 };
 
-/* How the body that follows is delimited on the wire. */
+/* How the body that follows is delimited on the wire. BODY_TUNNEL: by nothing; with it a head carries
+ * Upgrade, head->upgrade, and Connection names it. */
 enum body_framing h1_write_framing_of_request(const struct head *head, bool is_end);
 enum body_framing h1_write_framing_of_response(const struct head *head, enum http_method method,
                                                bool is_end);

@@ -61,6 +61,16 @@ static void responses_without_a_body(void **state)
     assert_false(head_response_has_no_body(METHOD_POST, 500));
 }
 
+static void some_of_them_tell_a_length(void **state)
+{
+    (void)state;
+    assert_false(head_response_may_tell_length(METHOD_HEAD, 103));
+    assert_false(head_response_may_tell_length(METHOD_HEAD, 204));
+    assert_false(head_response_may_tell_length(METHOD_GET, 204));
+    assert_true(head_response_may_tell_length(METHOD_HEAD, 200));
+    assert_true(head_response_may_tell_length(METHOD_GET, 304));
+}
+
 static void a_fresh_head_is_empty(void **state)
 {
     struct arena *arena = arena_new(256);
@@ -84,6 +94,7 @@ int main(void)
         cmocka_unit_test(methods_are_known_with_what_may_be_repeated),
         cmocka_unit_test(versions_have_names),
         cmocka_unit_test(responses_without_a_body),
+        cmocka_unit_test(some_of_them_tell_a_length),
         cmocka_unit_test(a_fresh_head_is_empty),
     };
 

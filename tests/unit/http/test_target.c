@@ -329,6 +329,38 @@ static void cn_20_modes_have_names(void **state)
     }
 }
 
+static void what_no_target_can_carry_is_escaped(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *query; /* NULL: none */
+        const char *written;
+    } cases[] = {
+        { "/a b", NULL, "/a%20b" },
+        { "/a#b", "c#d", "/a%23b?c%23d" },
+        { "/\r\nx: y", NULL, "/%0D%0Ax:%20y" },
+        { "/\x7f\xc3\xa9", "\t", "/%7F%C3%A9?%09" },
+        { "", NULL, "/" },
+        { "", "", "/?" },
+        { "*", NULL, "*" },
+        { "/a%20b", "c=d&e", "/a%20b?c=d&e" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct head head = {
+            .path = str_from_cstr(cases[i].path),
+            .query = str_from_cstr(cases[i].query),
+            .has_query = cases[i].query != NULL,
+        };
+        char out[64];
+        size_t len = target_write(&head, out);
+
+        assert_true(len <= target_written_bytes_max(&head));
+        assert_true(str_equals(str_from(out, len), str_from_cstr(cases[i].written)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +373,7 @@ int main(void)
         cmocka_unit_test(ht_31_the_first_raw_value_counts),
         cmocka_unit_test(authorities_are_split),
         cmocka_unit_test(cn_20_modes_have_names),
+        cmocka_unit_test(what_no_target_can_carry_is_escaped),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
