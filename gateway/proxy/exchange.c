@@ -405,9 +405,9 @@ static void exchange_note_body(struct exchange *exchange, bool is_end)
     exchange->is_request_received = is_end;
     exchange->is_kept_whole = true;
     exchange->is_upgrade = request->framing == BODY_TUNNEL;
-    exchange->is_grpc = local_reply_is_grpc_request(request);
-    exchange->is_grpc_web = grpc_messages_are_web(&request->headers);
-    exchange->counts_messages = grpc_messages_are_in(&request->headers);
+    exchange->grpc = grpc_messages_kind(&request->headers);
+    exchange->is_grpc = exchange->grpc == GRPC_KIND_NATIVE;
+    exchange->counts_messages = grpc_messages_are_counted(exchange->grpc);
     exchange->request_received_us = is_end || exchange->is_upgrade ? exchange->start_us : 0;
     /* A call of gRPC may talk for days, and has a deadline of its own where its client wants one. */
     if (!is_end && !exchange->is_upgrade && !exchange->is_grpc && timeout_ms != 0) {

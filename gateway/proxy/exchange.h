@@ -60,9 +60,9 @@ struct exchange {
     bool is_finished;
     bool has_request_body;
     bool is_request_received; /* all of it */
-    bool is_grpc;
-    bool is_grpc_web;
-    bool counts_messages; /* of gRPC, in whatever wrapping */
+    enum grpc_kind grpc;
+    bool is_grpc;         /* native: answered as LR-30 says */
+    bool counts_messages; /* native or web */
     bool is_response_paused;
     bool is_upgrade; /* asked for */
     bool is_tunnel;  /* granted: 101 went to the client */

@@ -193,7 +193,7 @@ void exchange_log_finished(struct exchange *exchange)
         .response_messages = exchange->response_messages.count,
     };
 
-    if (exchange->is_grpc_web) {
+    if (exchange->grpc == GRPC_KIND_WEB || exchange->grpc == GRPC_KIND_WEB_TEXT) {
         metrics_add(worker->metrics, METRIC_GRPC_WEB_REQUESTS, 1);
     }
 

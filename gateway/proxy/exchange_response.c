@@ -70,7 +70,8 @@ static bool exchange_take_final_head(struct exchange *exchange, struct head *hea
         /* Both sides talk: a stream of gRPC may do so for days, and costs a stream only. */
         timer_cancel(&exchange->deadline);
     }
-    exchange->counts_messages = exchange->counts_messages && grpc_messages_are_in(&head->headers);
+    exchange->counts_messages =
+        exchange->counts_messages && grpc_messages_are_counted(grpc_messages_kind(&head->headers));
     return true;
 }
 

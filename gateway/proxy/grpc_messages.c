@@ -6,30 +6,33 @@ enum {
     GRPC_MESSAGES_WEB_TRAILERS = 0x80, /* no message: trailers as bytes of the body */
 };
 
-static bool grpc_messages_has_type(const struct headers *headers, struct str type)
+enum grpc_kind grpc_messages_kind(const struct headers *headers)
 {
+    static const struct {
+        struct str type;
+        enum grpc_kind kind;
+    } TYPES[] = {
+        { STR_INIT("application/grpc"), GRPC_KIND_NATIVE },
+        { STR_INIT("application/grpc-web"), GRPC_KIND_WEB },
+        { STR_INIT("application/grpc-web-text"), GRPC_KIND_WEB_TEXT },
+    };
     const struct header *field = headers_find_id(headers, HEADER_CONTENT_TYPE);
 
-    if (field == NULL || !str_starts_with_nocase(field->value, type)) {
-        return false;
+    if (field == NULL || !str_starts_with_nocase(field->value, TYPES[0].type)) {
+        return GRPC_KIND_NONE;
     }
-    if (field->value.len == type.len) {
-        return true;
+    struct str type = str_slice(field->value, 0, str_find_char(field->value, '+'));
+    for (size_t i = 0; i < sizeof(TYPES) / sizeof(TYPES[0]); i++) {
+        if (str_equals_nocase(type, TYPES[i].type)) {
+            return TYPES[i].kind;
+        }
     }
-    char next = field->value.ptr[type.len];
-    return next == '+' || next == ';' || next == ' ';
+    return GRPC_KIND_NONE;
 }
 
-bool grpc_messages_are_in(const struct headers *headers)
+bool grpc_messages_are_counted(enum grpc_kind kind)
 {
-    return grpc_messages_has_type(headers, STR("application/grpc")) ||
-           grpc_messages_has_type(headers, STR("application/grpc-web"));
-}
-
-bool grpc_messages_are_web(const struct headers *headers)
-{
-    return grpc_messages_has_type(headers, STR("application/grpc-web")) ||
-           grpc_messages_has_type(headers, STR("application/grpc-web-text"));
+    return kind == GRPC_KIND_NATIVE || kind == GRPC_KIND_WEB;
 }
 
 /* A prefix is whole. */

@@ -17,11 +17,16 @@ struct grpc_messages {
     bool is_broken;
 };
 
-/* content-type: application/grpc, application/grpc-web, and with a format behind "+". The text form
- * of gRPC-Web is base64 and is not counted. */
-bool grpc_messages_are_in(const struct headers *headers);
-/* application/grpc-web and its text form. */
-bool grpc_messages_are_web(const struct headers *headers);
+enum grpc_kind {
+    GRPC_KIND_NONE,
+    GRPC_KIND_NATIVE,   /* application/grpc, or that with a format behind "+" (LR-30) */
+    GRPC_KIND_WEB,      /* application/grpc-web, the same */
+    GRPC_KIND_WEB_TEXT, /* application/grpc-web-text: base64, whose messages are not counted */
+};
+/* By the content-type. */
+enum grpc_kind grpc_messages_kind(const struct headers *headers);
+/* Bodies of that kind are messages with a prefix each. */
+bool grpc_messages_are_counted(enum grpc_kind kind);
 void grpc_messages_add(struct grpc_messages *messages, const unsigned char *bytes, size_t len);
 
 #endif

@@ -3,17 +3,6 @@
 
 #include "gateway/http/status.h"
 
-bool local_reply_is_grpc_request(const struct head *request)
-{
-    const struct header *type = headers_find_id(&request->headers, HEADER_CONTENT_TYPE);
-    struct str grpc = STR("application/grpc");
-
-    if (type == NULL || !str_starts_with_nocase(type->value, grpc)) {
-        return false;
-    }
-    return type->value.len == grpc.len || type->value.ptr[grpc.len] == '+';
-}
-
 /* LR-20. */
 static struct str local_reply_reset_body(const struct outcome *outcome,
                                          const struct local_reply_reset *reset, struct arena *arena)

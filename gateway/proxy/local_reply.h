@@ -30,7 +30,5 @@ struct str local_reply_reset_details(const struct outcome *outcome, struct str t
  * ends the response). HEAD gets the length and no body (LR-26). */
 struct str local_reply_build(const struct local_reply *reply, enum http_method method,
                              struct head *head, struct arena *arena);
-/* LR-30: content-type is application/grpc or begins so and goes on with "+". */
-bool local_reply_is_grpc_request(const struct head *request);
 
 #endif

@@ -71,26 +71,26 @@ static void test_length_is_of_all_four_bytes(void **state)
     assert_int_equal(messages.count, 2);
 }
 
-static void test_types(void **state)
+static void test_kinds_by_content_type_LR_30(void **state)
 {
     static const struct {
         const char *type; /* NULL: none */
-        bool is_counted;
-        bool is_web;
+        enum grpc_kind kind;
     } CASES[] = {
-        { NULL, false, false },
-        { "", false, false },
-        { "text/plain", false, false },
-        { "application/grp", false, false },
-        { "application/grpcx", false, false },
-        { "application/grpc-websocket", false, false },
-        { "application/grpc", true, false },
-        { "Application/GRPC+proto", true, false },
-        { "application/grpc;charset=utf-8", true, false },
-        { "application/grpc-web", true, true },
-        { "application/grpc-web+proto", true, true },
-        { "application/grpc-web-text", false, true },
-        { "application/grpc-web-text+proto", false, true },
+        { NULL, GRPC_KIND_NONE },
+        { "", GRPC_KIND_NONE },
+        { "text/plain", GRPC_KIND_NONE },
+        { "application/grp", GRPC_KIND_NONE },
+        { "application/grpcx", GRPC_KIND_NONE },
+        { "application/grpc;charset=utf-8", GRPC_KIND_NONE },
+        { "application/grpc-websocket", GRPC_KIND_NONE },
+        { "application/grpc", GRPC_KIND_NATIVE },
+        { "Application/GRPC+proto", GRPC_KIND_NATIVE },
+        { "application/grpc+", GRPC_KIND_NATIVE },
+        { "application/grpc-web", GRPC_KIND_WEB },
+        { "application/grpc-web+proto", GRPC_KIND_WEB },
+        { "application/grpc-web-text", GRPC_KIND_WEB_TEXT },
+        { "application/grpc-web-text+proto", GRPC_KIND_WEB_TEXT },
     };
     struct arena *arena = arena_new(1024);
 
@@ -101,8 +101,7 @@ static void test_types(void **state)
         if (CASES[i].type != NULL) {
             headers_add_id(&headers, HEADER_CONTENT_TYPE, str_from_cstr(CASES[i].type));
         }
-        if (grpc_messages_are_in(&headers) != CASES[i].is_counted ||
-            grpc_messages_are_web(&headers) != CASES[i].is_web) {
+        if (grpc_messages_kind(&headers) != CASES[i].kind) {
             fail_msg("%s", CASES[i].type != NULL ? CASES[i].type : "none");
         }
     }
@@ -114,7 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts_over_pieces_of_any_size_OB_20),
         cmocka_unit_test(test_length_is_of_all_four_bytes),
-        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_kinds_by_content_type_LR_30),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,28 +157,6 @@ static void test_details_of_resets_LR_23(void **state)
                "delayed_connect_error:_111}");
 }
 
-static bool is_grpc(const char *content_type)
-{
-    struct head head;
-
-    head_init(&head, arena);
-    if (content_type != NULL) {
-        headers_add_id(&head.headers, HEADER_CONTENT_TYPE, str_from_cstr(content_type));
-    }
-    return local_reply_is_grpc_request(&head);
-}
-
-static void test_what_is_a_grpc_request_LR_30(void **state)
-{
-    (void)state;
-    assert_false(is_grpc(NULL));
-    assert_false(is_grpc("text/plain"));
-    assert_false(is_grpc("application/grpcx"));
-    assert_false(is_grpc("application/grpc-web"));
-    assert_true(is_grpc("application/grpc"));
-    assert_true(is_grpc("application/grpc+proto"));
-}
-
 static void test_grpc_gets_trailers_only_LR_30_LR_31(void **state)
 {
     static const struct {
@@ -226,7 +204,6 @@ int main(void)
         CASE(test_reset_bodies_LR_20),
         CASE(test_overflow_says_so_LR_4),
         CASE(test_details_of_resets_LR_23),
-        CASE(test_what_is_a_grpc_request_LR_30),
         CASE(test_grpc_gets_trailers_only_LR_30_LR_31),
         CASE(test_a_redirect_has_its_location_HT_58),
     };
