@@ -177,8 +177,8 @@ static void h2_head_join_cookies(struct h2_head_reader *reader)
             continue;
         }
         if (joined.len > 0) {
-            memcpy(out + joined.len, "; ", 2);
-            joined.len += 2;
+            out[joined.len++] = ';';
+            out[joined.len++] = ' ';
         }
         memcpy(out + joined.len, crumb.ptr, crumb.len);
         joined = str_from(out, joined.len + crumb.len);

@@ -320,8 +320,8 @@ static void a_101_is_believed_only_where_it_was_asked_for(void **state)
         "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
         "HTTP/1.0 101 S\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
         "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: upgrade\r\nContent-Length: 3\r\n\r\n",
-        "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: upgrade\r\nTransfer-Encoding: "
-        "chunked\r\n\r\n",
+        ("HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
+         "Transfer-Encoding: chunked\r\n\r\n"),
     };
 
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
