@@ -39,6 +39,14 @@ bool exchange_may_try_again(const struct exchange *exchange)
            ((leg != NULL && leg->conn->version == HTTP_VERSION_2) || exchange->is_grpc);
 }
 
+/* As if nothing had been sent. */
+static void exchange_take_back(struct exchange *exchange)
+{
+    exchange_end_attempt(exchange);
+    exchange_set_flow(exchange, &exchange->request_flow, FLOW_HEAD);
+    exchange_resume_request(exchange, EXCHANGE_PAUSE_UPSTREAM_FULL); /* it is not there any more */
+}
+
 static void exchange_on_backoff_over(void *arg)
 {
     exchange_attempt(arg);
@@ -63,8 +71,7 @@ static bool exchange_retry_later(struct exchange *exchange)
         exchange->flags |= FLAG_BIT(URX);
         return false;
     }
-    exchange_end_attempt(exchange);
-    exchange_set_flow(exchange, &exchange->request_flow, FLOW_HEAD);
+    exchange_take_back(exchange);
     exchange->attempt++;
     timer_init(&exchange->backoff, exchange_on_backoff_over, exchange);
     timer_arm(exchange->worker->loop, &exchange->backoff, exchange_backoff_ms(exchange));
@@ -114,8 +121,7 @@ static void exchange_replace_connection(struct exchange *exchange)
 {
     exchange->stale_retry_count++;
     metrics_add(exchange->worker->metrics, METRIC_UPSTREAM_STALE_RETRIES, 1);
-    exchange_end_attempt(exchange);
-    exchange_set_flow(exchange, &exchange->request_flow, FLOW_HEAD);
+    exchange_take_back(exchange);
     exchange->tried_count = 0;
     exchange_attempt(exchange);
 }
