@@ -102,14 +102,17 @@ static void h1_write_framing(struct out *out, const struct head *head, enum body
     }
 }
 
+static void h1_write_option(struct out *out, struct str option, bool *is_first)
+{
+    out_add(out, *is_first ? STR("connection: ") : STR(", "));
+    out_add(out, option);
+    *is_first = false;
+}
+
 /* What is for the next hop only and named by Connection (RFC 9110 7.6.1), and the end of the head. */
 static void h1_write_connection(struct out *out, bool has_te, struct str upgrade, bool wants_close)
 {
-    const char *separator = "connection: ";
-    const struct {
-        bool is_named;
-        const char *option;
-    } options[] = { { has_te, "te" }, { upgrade.len > 0, "upgrade" }, { wants_close, "close" } };
+    bool is_first = true;
 
     if (has_te) {
         out_add(out, STR("te: trailers\r\n")); /* RFC 9110 10.1.4 */
@@ -117,17 +120,16 @@ static void h1_write_connection(struct out *out, bool has_te, struct str upgrade
     if (upgrade.len > 0) {
         h1_write_field(out, STR("upgrade"), upgrade);
     }
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-        if (options[i].is_named) {
-            out_add(out, str_from_cstr(separator));
-            out_add(out, str_from_cstr(options[i].option));
-            separator = ", ";
-        }
+    if (has_te) {
+        h1_write_option(out, STR("te"), &is_first);
     }
-    if (has_te || upgrade.len > 0 || wants_close) {
-        out_add(out, STR("\r\n"));
+    if (upgrade.len > 0) {
+        h1_write_option(out, STR("upgrade"), &is_first);
     }
-    out_add(out, STR("\r\n"));
+    if (wants_close) {
+        h1_write_option(out, STR("close"), &is_first);
+    }
+    out_add(out, is_first ? STR("\r\n") : STR("\r\n\r\n"));
 }
 
 /* --- Requests --------------------------------------------------------------------------------- */
