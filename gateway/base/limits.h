@@ -103,8 +103,8 @@
 #define LIMIT_PROXY_HEADER_BYTES 4096u
 #define DEFAULT_TUNNEL_IDLE_TIMEOUT_MS 3600000u /* spec TT-26 */
 /* Pipes of one worker that hold bytes on their way from socket to socket; each two descriptors and up to
- * 256 KiB. A direction that gets none is copied. */
-#define LIMIT_SPLICE_PIPES 128u
+ * 1 MiB of the kernel's. A direction that gets none is copied. */
+#define LIMIT_SPLICE_PIPES 64u
 #define LIMIT_SPLICE_IDLE_PIPES 8u
 
 /* --- Bytes in flight -------------------------------------------------------------------------- */
