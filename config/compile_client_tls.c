@@ -149,7 +149,8 @@ static void choose_checks(const struct client_tls *tls, const struct registry_se
 }
 
 bool compile_client_tls(struct compiler *compiler, const struct effective_policy *effective,
-                        const struct registry_service *service, struct cluster_config *cluster)
+                        const struct registry_service *service, struct cluster_config *cluster,
+                        bool *checks_asked_name)
 {
     struct client_tls_source source = { .compiler = compiler, .tls = effective->tls };
     struct tls_client_policy policy = { 0 };
@@ -169,6 +170,7 @@ bool compile_client_tls(struct compiler *compiler, const struct effective_policy
         return false;
     }
     cluster->sni = source.tls->sni;
+    *checks_asked_name = policy.verifies_server_name && str_is_empty(cluster->sni);
     policy.offers_h2 = cluster->protocol == CLUSTER_HTTP2; /* DR-62 */
     cluster->tls = tls_client_context_cache_get(compiler->client_contexts, &policy);
     if (cluster->protocol == CLUSTER_CLIENT_PROTOCOL) {

@@ -11,10 +11,12 @@ struct cluster_slot {
     struct str name;
     const struct cluster_config *cluster;
     const struct registry_port *port; /* NULL: not of a service */
+    bool checks_asked_name; /* TLS: the certificate must have the host of the request (DR-65) */
     /* Said already, of all the places that name it. */
     bool is_tls_port_told;
     bool is_tls_twice_told;
     bool is_grpc_port_told;
+    bool is_name_told;
 };
 
 /* A destination on its way to a cluster. */
@@ -26,6 +28,7 @@ struct resolution {
     const struct registry_service *alias;   /* the ExternalName Service, or NULL */
     uint32_t port;
     bool is_port_guessed;
+    struct cluster_slot *slot;
 };
 
 static void fail(const struct resolution *resolution, enum finding_code code, const char *field,
@@ -317,7 +320,8 @@ static bool apply_policy(const struct resolution *resolution, const struct merge
                      STR_ARG(resolution->host), resolution->port);
         return false;
     }
-    return compile_client_tls(compiler, &policy, resolution->service, cluster);
+    return compile_client_tls(compiler, &policy, resolution->service, cluster,
+                              &resolution->slot->checks_asked_name);
 }
 
 /* --- The cluster ------------------------------------------------------------------------------ */
@@ -422,9 +426,27 @@ static void say_about_tls(const struct resolution *resolution, struct cluster_sl
     }
 }
 
+/* DR-63, DR-65: bytes name no host, so there is nothing to hold the certificate against. */
+static void say_about_name(const struct resolution *resolution, struct cluster_slot *slot)
+{
+    if (resolution->site->use != DESTINATION_BYTES || !slot->checks_asked_name ||
+        slot->is_name_told) {
+        return;
+    }
+    slot->is_name_told = true;
+    FAIL(resolution, FINDING_DESTINATION_NAME_UNCHECKED, "host",
+         "TLS to port %u of %.*s accepts any certificate of a trusted CA: connections of tcp[] "
+         "rules name no host, and the DestinationRule names none to check",
+         resolution->port, STR_ARG(resolution->host));
+}
+
 static void say_about_use(const struct resolution *resolution, struct cluster_slot *slot)
 {
-    if (slot->cluster == NULL || slot->port == NULL) {
+    if (slot->cluster == NULL) {
+        return;
+    }
+    say_about_name(resolution, slot);
+    if (slot->port == NULL) {
         return;
     }
     say_about_tls(resolution, slot);
@@ -581,6 +603,7 @@ const struct cluster_config *compile_clusters_get(struct compiler *compiler,
             slot->name = compiler_keep(compiler, *name);
             (void)map_set(&compiler->clusters, slot->name, slot); /* was absent */
         }
+        resolution.slot = slot;
         slot->cluster = make_any(&resolution, is_hidden, slot->name);
         slot->port = resolution.service != NULL
                          ? service_registry_port(resolution.service, resolution.port)

@@ -96,9 +96,11 @@ void compile_clusters_finish(struct compiler *compiler);
 /* --- compile_client_tls.c --------------------------------------------------------------------- */
 
 /* TLS towards a destination (7.7): tls, tls_h2 and sni of *cluster, whose protocol is known. `service`
- * NULL: an external name. False: it must not be reached, said why; never plaintext instead. */
+ * NULL: an external name. *checks_asked_name: the certificate must be of the host that a
+ * request asks for. False: it must not be reached, said why; never plaintext instead. */
 bool compile_client_tls(struct compiler *compiler, const struct effective_policy *effective,
-                        const struct registry_service *service, struct cluster_config *cluster);
+                        const struct registry_service *service, struct cluster_config *cluster,
+                        bool *checks_asked_name);
 /* Of a cluster that comes into no snapshot. */
 void compile_client_tls_cleanup(struct cluster_config *cluster);
 

@@ -164,6 +164,7 @@ static void test_refused(void **state)
     }
 }
 
+/* DR-61, DR-64, DR-67, TL-20, TL-23 */
 static void test_served(void **state)
 {
     const struct {
@@ -333,6 +334,52 @@ static void test_subset(void **state)
     secret_store_free(store);
 }
 
+/* DR-63, DR-65: of bytes nobody names a host; said where no name is configured either. */
+static void test_bytes_without_name(void **state)
+{
+    static const struct {
+        const char *tls;
+        const char *rules;
+        size_t count;
+    } rows[] = {
+        { "mode: SIMPLE", "tcp", 1 },
+        { "mode: SIMPLE, sni: s.x", "tcp", 0 },
+        { "mode: SIMPLE, subjectAltNames: [s.x]", "tcp", 0 },
+        { "mode: SIMPLE, insecureSkipVerify: true", "tcp", 0 },
+        { "mode: SIMPLE", "http", 0 },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct snapshot_case test;
+        struct tls_client_context_cache *contexts = tls_client_context_cache_new();
+        struct secret_store *store = secret_store_new(STR("istio-system"));
+        char yaml[2048];
+
+        snapshot_case_init(&test);
+        test.client_contexts = contexts;
+        test.store = store;
+        (void)snprintf(
+            yaml, sizeof(yaml),
+            OBJECT("ServiceEntry", "app", "b",
+                   "{hosts: [b.x], resolution: STATIC, ports: [{number: 443, name: tcp, protocol: "
+                   "TCP}], endpoints: [{address: 10.0.0.1}]}")
+                OBJECT("DestinationRule", "app", "r", "{host: b.x, trafficPolicy: {tls: {%s}}}")
+                    GATEWAY("gw", HTTP_SERVER("'*'") ", {port: {number: 9000, name: t, protocol: "
+                                                     "TCP}, hosts: ['*']}")
+                        VIRTUAL_SERVICE("app", "v",
+                                        "{hosts: [a.com], gateways: [istio-system/gw], %s: "
+                                        "[{route: [{destination: {host: b.x}}]}]}"),
+            rows[i].tls, rows[i].rules);
+        snapshot_case_open(&test, yaml);
+        assert_int_equal(snapshot_case_finding_count(&test, FINDING_DESTINATION_NAME_UNCHECKED),
+                         rows[i].count);
+        snapshot_case_close(&test);
+        tls_client_context_cache_free(contexts);
+        secret_store_free(store);
+    }
+}
+
 static void write_file(const char *name, const char *content)
 {
     char *path = temp_dir_path(&directory, name);
@@ -376,7 +423,7 @@ int main(void)
         cmocka_unit_test(test_refused),       cmocka_unit_test(test_served),
         cmocka_unit_test(test_plaintext),     cmocka_unit_test(test_alpn_and_sni),
         cmocka_unit_test(test_checks_differ), cmocka_unit_test(test_wanted_files),
-        cmocka_unit_test(test_subset),
+        cmocka_unit_test(test_subset),        cmocka_unit_test(test_bytes_without_name),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -49,8 +49,12 @@ static void open_case(struct tls_case *test, const char *server)
     add_secret(&yaml, "r", "cert", rsa.certificate_pem, "key", rsa.key_pem);
     add_secret(&yaml, "crossed", "tls.crt", ecdsa.certificate_pem, "tls.key", rsa.key_pem);
     add_secret(&yaml, "half", "tls.crt", ecdsa.certificate_pem, "tls.kez", ecdsa.key_pem);
+    add_secret(&yaml, "ca-only", "ca.crt", ecdsa.certificate_pem, "tls.kez", ecdsa.key_pem);
     text_printf(&yaml, GATEWAY("gw", "{port: {number: 443, name: p, protocol: HTTPS}, %s}"),
                 server);
+    text_printf(&yaml, VIRTUAL_SERVICE("app", "bytes",
+                                       "{hosts: [x.b.com], gateways: [istio-system/gw], tcp: "
+                                       "[{route: [{destination: {host: b.x}}]}]}"));
 
     snapshot_case_init(base);
     report_init(&base->report);
@@ -115,6 +119,9 @@ static void test_servers(void **state)
           FINDING_SECRET_MISSING, TLS "credentialName", false },
         { "TL-22: half of a pair", "hosts: [a.com], tls: {mode: SIMPLE, credentialName: half}",
           FINDING_SECRET_MISSING, NULL, false },
+        { "TL-24: CA certificates only",
+          "hosts: [a.com], tls: {mode: SIMPLE, credentialName: ca-only}", FINDING_SECRET_UNUSABLE,
+          TLS "credentialName", false },
         { "TL-30: key of another", "hosts: [a.com], tls: {mode: SIMPLE, credentialName: crossed}",
           FINDING_SECRET_UNUSABLE, NULL, false },
         { "TL-21: another namespace",
@@ -221,6 +228,28 @@ static void test_shared_context(void **state)
     close_case(&test);
 }
 
+/* TL-70, TL-72: where bytes go on to somebody, nobody knows what he speaks; another context. */
+static void test_alpn(void **state)
+{
+    struct tls_case test;
+    struct tls_server *const *servers;
+    (void)state;
+
+    open_case(&test,
+              "hosts: [a.com], tls: {mode: SIMPLE, credentialName: c}}, {port: {number: 443, "
+              "name: q, protocol: TLS}, hosts: [x.b.com], tls: {mode: SIMPLE, "
+              "credentialName: c}");
+    assert_int_equal(test.base.snapshot->listeners[0].server_count, 2);
+    servers = test.base.snapshot->listeners[0].servers;
+    assert_int_equal(servers[0]->kind, TLS_SERVER_HTTP);
+    assert_int_equal(tls_context_policy(servers[0]->context)->alpn, TLS_ALPN_HTTP);
+    assert_int_equal(servers[1]->kind, TLS_SERVER_TCP);
+    assert_int_equal(tls_context_policy(servers[1]->context)->alpn, TLS_ALPN_NONE);
+    assert_non_null(servers[1]->tcp);
+    assert_ptr_not_equal(servers[0]->context, servers[1]->context);
+    close_case(&test);
+}
+
 static int make_certificates(void **state)
 {
     struct make_certificate_request request = { .alt_names = "DNS:a.com,DNS:*.b.com" };
@@ -246,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_servers),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_shared_context),
+        cmocka_unit_test(test_alpn),
     };
 
     return cmocka_run_group_tests(tests, make_certificates, drop_certificates);
