@@ -215,13 +215,24 @@ def test_an_empty_rest_is_an_error(new_gateway, new_origin, authority):
 
 
 def test_alpn(secure):
-    """TL-70, TL-71: http/1.1 when offered, nothing without."""
+    """TL-70, TL-71: h2 before http/1.1, whatever the client's order; nothing without a common one."""
     gateway, _ = secure()
-    for offered, expected in [(("h2", "http/1.1"), "http/1.1"), (("spdy/1",), None), ((), None)]:
+    for offered, expected in [
+        (("h2", "http/1.1"), "h2"),
+        (("http/1.1", "h2"), "h2"),
+        (("h2",), "h2"),
+        (("http/1.1",), "http/1.1"),
+        (("spdy/1",), None),
+        ((), None),
+    ]:
         context = raw.tls_context(alpn=offered)
         with raw.Client(gateway.port(443), tls=context, server_name="a.example.com") as client:
             assert client.socket.selected_alpn_protocol() == expected
-            assert client.request().status == 200
+            if expected == "h2":
+                client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+                assert client.read_exactly(9)[3] == 4  # SETTINGS
+            else:
+                assert client.request().status == 200
 
 
 @pytest.mark.parametrize("version", [V.TLSv1_2, V.TLSv1_3])

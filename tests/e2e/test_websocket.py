@@ -85,7 +85,7 @@ def open_socket(gateway, port, authority, path="/ws", **more):
     scheme = "wss" if port == 443 else "ws"
     return websockets.connect(
         f"{scheme}://a.example.com{path}", host="127.0.0.1", port=gateway.port(port),
-        ping_interval=None, max_size=None, open_timeout=60, **tls, **more,
+        ping_interval=None, max_size=None, open_timeout=60, compression=None, **tls, **more,
     )  # fmt: skip
 
 
