@@ -52,9 +52,11 @@ static void open_case(struct tls_case *test, const char *server)
     add_secret(&yaml, "ca-only", "ca.crt", ecdsa.certificate_pem, "tls.kez", ecdsa.key_pem);
     text_printf(&yaml, GATEWAY("gw", "{port: {number: 443, name: p, protocol: HTTPS}, %s}"),
                 server);
-    text_printf(&yaml, VIRTUAL_SERVICE("app", "bytes",
-                                       "{hosts: [x.b.com], gateways: [istio-system/gw], tcp: "
-                                       "[{route: [{destination: {host: b.x}}]}]}"));
+    if (strstr(server, "protocol: TLS") != NULL) {
+        text_printf(&yaml, VIRTUAL_SERVICE("app", "bytes",
+                                           "{hosts: [x.b.com], gateways: [istio-system/gw], tcp: "
+                                           "[{route: [{destination: {host: b.x}}]}]}"));
+    }
 
     snapshot_case_init(base);
     report_init(&base->report);
