@@ -1,0 +1,363 @@
+/* Tests of gateway/net/transport_splice.c and pipe_cache.c: two connections over loopback, joined in the
+ * loop of the test; the far ends are read and written without blocking. */
+#include "gateway/net/transport_splice.h"
+
+#include "gateway/base/limits.h"
+#include "gateway/base/mem.h"
+#include "gateway/net/pipe_cache.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/support/run_until.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { PIECE_BYTES = 256 * 1024, BULK_BYTES = 16 * 1024 * 1024 };
+
+/* One end of the joint. */
+struct side {
+    struct transport *transport;
+    int far_fd;
+    size_t data_bytes; /* that came by on_data() */
+    bool takes_nothing;
+    int ends;
+    int deaths;
+};
+
+static struct loop *loop;
+static struct side source;
+static struct side target;
+static unsigned char *piece;
+static size_t sent_bytes;
+static size_t received_bytes;
+
+static size_t on_data(void *owner, const unsigned char *bytes, size_t len)
+{
+    struct side *side = owner;
+    struct side *other = side == &source ? &target : &source;
+
+    if (side->takes_nothing) {
+        return 0;
+    }
+    side->data_bytes += len;
+    transport_write(other->transport, bytes, len);
+    return len;
+}
+
+static void on_end(void *owner, bool is_clean)
+{
+    assert_true(is_clean);
+    ((struct side *)owner)->ends++;
+}
+
+static void on_drained(void *owner)
+{
+    (void)owner;
+}
+
+static void on_dead(void *owner, enum transport_end end)
+{
+    (void)end;
+    ((struct side *)owner)->deaths++;
+}
+
+static const struct transport_handler handler = { on_data, on_end, on_drained, on_dead };
+
+static void open_side(struct side *side)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(address);
+    int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(listening, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(listening, 1), 0);
+    assert_int_equal(getsockname(listening, (struct sockaddr *)&address, &len), 0);
+    memset(side, 0, sizeof(*side));
+    side->far_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(side->far_fd, (struct sockaddr *)&address, len), 0);
+    int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    assert_true(fd >= 0);
+    (void)close(listening);
+    side->transport = transport_new(loop, fd, NULL);
+    transport_set_handler(side->transport, &handler, side);
+}
+
+static int setup(void **state)
+{
+    struct err err = { 0 };
+
+    (void)state;
+    loop = loop_new(&err);
+    open_side(&source);
+    open_side(&target);
+    piece = mem_alloc(PIECE_BYTES);
+    sent_bytes = received_bytes = 0;
+    return 0;
+}
+
+static void close_far(struct side *side)
+{
+    if (side->far_fd != -1) {
+        (void)close(side->far_fd);
+        side->far_fd = -1;
+    }
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    transport_close(source.transport);
+    transport_close(target.transport);
+    close_far(&source);
+    close_far(&target);
+    loop_run_once(loop, 0);
+    loop_free(loop);
+    mem_free(piece);
+    return 0;
+}
+
+/* --- The far ends ----------------------------------------------------------------------------- */
+
+static unsigned char byte_at(size_t at)
+{
+    return (unsigned char)(at * 2654435761U >> 11);
+}
+
+/* As much as the socket takes, `limit` bytes in all. */
+static void send_some(size_t limit)
+{
+    size_t wanted = limit - sent_bytes < PIECE_BYTES ? limit - sent_bytes : PIECE_BYTES;
+
+    for (size_t i = 0; i < wanted; i++) {
+        piece[i] = byte_at(sent_bytes + i);
+    }
+    ssize_t count = send(source.far_fd, piece, wanted, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count > 0) {
+        sent_bytes += (size_t)count;
+    }
+}
+
+static void receive_some(void)
+{
+    ssize_t count = recv(target.far_fd, piece, PIECE_BYTES, MSG_DONTWAIT);
+
+    for (ssize_t i = 0; i < count; i++) {
+        assert_int_equal(piece[i], byte_at(received_bytes + (size_t)i));
+    }
+    received_bytes += count > 0 ? (size_t)count : 0;
+}
+
+static bool move_all(size_t limit)
+{
+    if (sent_bytes < limit) {
+        send_some(limit);
+    }
+    receive_some();
+    return received_bytes >= limit;
+}
+
+/* Until nothing goes in any more: what the two sockets and the pipe hold. */
+static void fill_up(void)
+{
+    size_t before;
+    int still_turns = 0;
+
+    while (still_turns < 20) {
+        before = sent_bytes;
+        send_some(SIZE_MAX);
+        loop_run_once(loop, 5);
+        still_turns = sent_bytes == before ? still_turns + 1 : 0;
+    }
+}
+
+/* --- Tests ------------------------------------------------------------------------------------ */
+
+static void test_what_cannot_be_spliced(void **state)
+{
+    (void)state;
+    transport_end_write(target.transport);
+    assert_false(transport_splice_start(source.transport, target.transport));
+    assert_true(transport_splice_start(target.transport, source.transport));
+    assert_false(transport_splice_start(target.transport, source.transport)); /* it is already */
+    assert_false(transport_is_spliced(source.transport));
+}
+
+static void test_bulk_goes_without_on_data(void **state)
+{
+    (void)state;
+    assert_true(transport_splice_start(source.transport, target.transport));
+    RUN_UNTIL(loop, move_all(BULK_BYTES));
+    assert_int_equal(source.data_bytes, 0);
+    assert_true(transport_spliced_bytes(source.transport) == BULK_BYTES);
+    assert_true(transport_received_bytes(source.transport) == BULK_BYTES);
+    assert_true(transport_sent_bytes(target.transport) == BULK_BYTES);
+    assert_true(transport_spliced_at_ms(source.transport) != 0);
+}
+
+static void test_both_directions_at_once(void **state)
+{
+    char byte = 0;
+
+    (void)state;
+    assert_true(transport_splice_start(source.transport, target.transport));
+    assert_true(transport_splice_start(target.transport, source.transport));
+    assert_int_equal(send(target.far_fd, "y", 1, 0), 1);
+    RUN_UNTIL(loop, move_all(PIECE_BYTES) && recv(source.far_fd, &byte, 1, MSG_DONTWAIT) == 1);
+    assert_int_equal(byte, 'y');
+}
+
+/* A target that takes nothing holds the source back; nothing is lost, and nothing spins. */
+static void test_a_slow_target_holds_back(void **state)
+{
+    uint64_t turns;
+
+    (void)state;
+    assert_true(transport_splice_start(source.transport, target.transport));
+    fill_up();
+    turns = loop_turn_count(loop);
+    loop_run_once(loop, 50);
+    assert_true(loop_turn_count(loop) - turns <= 3);
+    assert_true(transport_queued_bytes(target.transport) == 0); /* not through our memory */
+    size_t total = sent_bytes;
+    RUN_UNTIL(loop, move_all(total));
+    assert_true(transport_spliced_bytes(source.transport) == total);
+}
+
+static void test_the_end_comes_after_the_last_byte(void **state)
+{
+    (void)state;
+    assert_true(transport_splice_start(source.transport, target.transport));
+    fill_up();
+    close_far(&source);
+    for (int i = 0; i < 10; i++) {
+        loop_run_once(loop, 0);
+    }
+    assert_int_equal(source.ends, 0);
+    RUN_UNTIL(loop, (receive_some(), source.ends == 1));
+    assert_false(transport_is_spliced(source.transport));
+    transport_end_write(target.transport);
+    RUN_UNTIL(loop, (receive_some(), received_bytes == sent_bytes));
+    loop_run_once(loop, 0);
+    assert_int_equal(recv(target.far_fd, piece, 1, 0), 0);
+}
+
+/* Queued bytes of the target and kept ones of the source go first. */
+static void test_order_is_kept(void **state)
+{
+    static const char before[] = "before, ";
+    static const char kept[] = "kept, ";
+    static const char all[] = "before, kept, after";
+    char text[64] = "";
+    size_t len = 0;
+
+    (void)state;
+    source.takes_nothing = true;
+    assert_int_equal(send(source.far_fd, kept, sizeof(kept) - 1, 0), sizeof(kept) - 1);
+    RUN_UNTIL(loop, transport_unread_bytes(source.transport) == sizeof(kept) - 1);
+    transport_write(target.transport, before, sizeof(before) - 1);
+    assert_true(transport_splice_start(source.transport, target.transport));
+    assert_int_equal(send(source.far_fd, "after", 5, 0), 5);
+    while (len < strlen(all)) {
+        loop_run_once(loop, 20);
+        ssize_t count = recv(target.far_fd, text + len, sizeof(text) - len, MSG_DONTWAIT);
+        len += count > 0 ? (size_t)count : 0;
+    }
+    assert_memory_equal(text, all, len);
+}
+
+/* What is short is cheaper through the buffer: on_data() is called again. */
+static void test_chatter_ends_it(void **state)
+{
+    (void)state;
+    assert_true(transport_splice_start(source.transport, target.transport));
+    for (int i = 0; i < 100 && transport_is_spliced(source.transport); i++) {
+        assert_int_equal(send(source.far_fd, "tick", 4, 0), 4);
+        loop_run_once(loop, 20);
+    }
+    assert_false(transport_is_spliced(source.transport));
+    assert_int_equal(send(source.far_fd, "tock", 4, 0), 4);
+    RUN_UNTIL(loop, source.data_bytes == 4);
+    /* And begins anew when bulk does. */
+    assert_true(transport_splice_start(source.transport, target.transport));
+}
+
+static void test_a_reset_of_the_target_is_told(void **state)
+{
+    struct linger linger = { .l_onoff = 1 };
+
+    (void)state;
+    assert_true(transport_splice_start(source.transport, target.transport));
+    fill_up();
+    assert_int_equal(setsockopt(target.far_fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+    close_far(&target);
+    RUN_UNTIL(loop, target.deaths == 1);
+    assert_false(transport_is_spliced(source.transport));
+    assert_int_equal(source.deaths, 0);
+}
+
+static void test_a_source_that_closes_lets_go(void **state)
+{
+    (void)state;
+    assert_true(transport_splice_start(source.transport, target.transport));
+    fill_up();
+    transport_close(source.transport);
+    source.transport = NULL;
+    loop_run_once(loop, 0);
+    transport_write(target.transport, "x", 1); /* lives on by itself */
+    loop_run_once(loop, 0);
+    assert_int_equal(target.deaths, 0);
+}
+
+static void test_pipes_are_capped_and_kept_warm(void **state)
+{
+    struct pipe_cache cache = { 0 };
+    struct pipe_pair pairs[LIMIT_SPLICE_PIPES];
+    struct pipe_pair more;
+    size_t count = 0;
+
+    (void)state;
+    while (count < LIMIT_SPLICE_PIPES && pipe_cache_take(&cache, &pairs[count])) {
+        count++; /* fewer where the user's pages are used up */
+    }
+    assert_true(count > 0);
+    if (count == LIMIT_SPLICE_PIPES) {
+        assert_false(pipe_cache_take(&cache, &more));
+    }
+    for (size_t i = 0; i < count; i++) {
+        pipe_cache_give(&cache, &pairs[i], i % 2 == 0);
+    }
+    assert_true(cache.idle_count <= LIMIT_SPLICE_IDLE_PIPES && cache.idle_count > 0);
+    struct pipe_pair warmest = cache.idle[cache.idle_count - 1];
+    assert_true(pipe_cache_take(&cache, &more));
+    assert_int_equal(more.read_fd, warmest.read_fd);
+    pipe_cache_give(&cache, &more, true);
+    pipe_cache_cleanup(&cache);
+}
+
+int main(void)
+{
+#define SPLICE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        SPLICE_TEST(test_what_cannot_be_spliced),
+        SPLICE_TEST(test_bulk_goes_without_on_data),
+        SPLICE_TEST(test_both_directions_at_once),
+        SPLICE_TEST(test_a_slow_target_holds_back),
+        SPLICE_TEST(test_the_end_comes_after_the_last_byte),
+        SPLICE_TEST(test_order_is_kept),
+        SPLICE_TEST(test_chatter_ends_it),
+        SPLICE_TEST(test_a_reset_of_the_target_is_told),
+        SPLICE_TEST(test_a_source_that_closes_lets_go),
+        SPLICE_TEST(test_pipes_are_capped_and_kept_warm),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
