@@ -564,6 +564,17 @@ static void test_policy_fields(void **state)
     assert_int_equal(cluster->proxy_protocol, PROXY_PROTOCOL_V2);
     snapshot_case_close(&test);
 
+    /* DR-40: 0 is the default. */
+    snapshot_from_yaml(&test,
+                       REVIEWS RULE("app", "r",
+                                    "{host: reviews, trafficPolicy: {connectionPool: {http: "
+                                    "{maxRequestsPerConnection: 0, maxConcurrentStreams: 0}}}}")
+                           TO("{host: reviews}"));
+    cluster = destination_of(&test)->cluster;
+    assert_int_equal(cluster->max_requests_per_connection, 0);
+    assert_int_equal(cluster->max_concurrent_streams, 0);
+    snapshot_case_close(&test);
+
     /* The port's block has no say about the PROXY header; a subset's has. 0s: no timeout at all. */
     snapshot_from_yaml(
         &test,

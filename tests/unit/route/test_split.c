@@ -1,4 +1,4 @@
-/* test_split: weighted choice (spec HT-40, HT-8). */
+/* test_split: weighted choice (spec HT-40, HT-8, TT-25). */
 #include "gateway/route/split.h"
 
 #include <setjmp.h>
@@ -48,12 +48,29 @@ static void test_large_weights(void **state)
     assert_ptr_equal(split_pick(&route, UINT32_MAX), &destinations[1]);
 }
 
+/* TT-25: the same over the destinations of a tcp[] or tls[] rule. */
+static void test_among(void **state)
+{
+    struct route_destination destinations[] = { { .weight = 3 }, { .weight = 1 } };
+    size_t counts[2] = { 0 };
+    (void)state;
+
+    assert_ptr_equal(split_pick_among(destinations, 1, 3, 2), &destinations[0]);
+    assert_ptr_equal(split_pick_among(destinations, 2, 0, 7), &destinations[0]);
+    for (uint64_t i = 0; i < 400; i++) {
+        counts[split_pick_among(destinations, 2, 4, i) - destinations]++;
+    }
+    assert_int_equal(counts[0], 300);
+    assert_int_equal(counts[1], 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_single_ignores_weight),
         cmocka_unit_test(test_shares),
         cmocka_unit_test(test_large_weights),
+        cmocka_unit_test(test_among),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
