@@ -155,7 +155,10 @@ static void h2_origin_on_accept(void *owner, int fd, const struct address *peer)
     origin->connection_count++;
     origin->open_count++;
     transport_set_handler(connection->transport, &h2_origin_handler, connection);
-    if (!origin->is_holding_settings) {
+    if (origin->is_holding_settings) {
+        /* What is read would be answered, before SETTINGS. */
+        transport_pause_read(connection->transport, TRANSPORT_PAUSE_LEG);
+    } else {
         h2_origin_submit_settings(connection);
         h2_origin_send(connection);
     }
@@ -194,10 +197,16 @@ static void h2_origin_each(struct h2_origin *origin,
     }
 }
 
+static void h2_origin_begin(struct h2_origin_connection *connection)
+{
+    h2_origin_submit_settings(connection);
+    transport_resume_read(connection->transport, TRANSPORT_PAUSE_LEG);
+}
+
 void h2_origin_send_settings(struct h2_origin *origin)
 {
     origin->is_holding_settings = false;
-    h2_origin_each(origin, h2_origin_submit_settings);
+    h2_origin_each(origin, h2_origin_begin);
 }
 
 static void h2_origin_answer_waiting(struct h2_origin_connection *connection)

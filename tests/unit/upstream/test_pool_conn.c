@@ -430,6 +430,7 @@ static void test_a_tunnel_waits_for_SETTINGS(void **state)
     assert_int_equal(fixture->endpoint->waiting_count, 0);
     user_finish(fixture, plain);
     user_finish(fixture, tunnel);
+    assert_int_equal(plain->status, 200);
 }
 
 static void test_a_tunnel_does_not_wait_for_ever(void **state)
@@ -443,8 +444,10 @@ static void test_a_tunnel_does_not_wait_for_ever(void **state)
     assert_int_equal(user_ask_tunnel(fixture, user), POOL_WAIT);
     RUN_UNTIL(fixture->set.loop, user->error_number != 0);
     assert_int_equal(user->error_number, ETIMEDOUT);
-    RUN_UNTIL(fixture->set.loop, fixture->origin.open_count == 0);
+    assert_int_equal(fixture->endpoint->idle_count, 0);
     assert_int_equal(fixture->endpoint->waiting_count, 0);
+    h2_origin_send_settings(&fixture->origin); /* to nobody */
+    RUN_UNTIL(fixture->set.loop, fixture->origin.open_count == 0);
 }
 
 static void test_a_tunnel_whose_connection_goes(void **state)
@@ -459,6 +462,7 @@ static void test_a_tunnel_whose_connection_goes(void **state)
     pool_close_idle(fixture->endpoint);
     RUN_UNTIL(fixture->set.loop, user->error_number != 0);
     assert_int_equal(user->error_number, ECONNRESET);
+    h2_origin_send_settings(&fixture->origin);
 }
 
 /* --- The end of a connection ------------------------------------------------------------------ */
