@@ -11,6 +11,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/now.h"
 #include "gateway/http/h1_conn_state.h"
+#include "gateway/http/refusal_text.h"
 #include "gateway/http/status.h"
 
 /* A usual request with its fields fits; more takes further blocks for as long as the request lasts.
@@ -175,25 +176,10 @@ void h1_conn_watch_body(struct h1_conn *h1)
 
 /* --- Refusals: answers the connection gives by itself ----------------------------------------- */
 
-static struct str h1_conn_refusal_text(const struct refusal *refusal)
-{
-    if (refusal->status == 426 || refusal->status == 403 ||
-        strcmp(refusal->detail, "missing_host_header") == 0) {
-        return STR(""); /* spec LR-10, LR-12, LR-14 */
-    }
-    if (strcmp(refusal->detail, "request_header_timeout") == 0) {
-        return STR("request header timeout"); /* LR-18 */
-    }
-    if (refusal->status == 408) {
-        return STR("request timeout");
-    }
-    return status_reason(refusal->status); /* LR-11, LR-13 */
-}
-
 /* LR-24. Returns the bytes written. */
 static size_t h1_conn_write_refusal(struct h1_conn *h1, const struct refusal *refusal, bool is_head)
 {
-    struct str text = h1_conn_refusal_text(refusal);
+    struct str text = refusal_text(refusal);
     /* RFC 9110 15.5.22: 426 names the protocol that would do. */
     const char *connection =
         refusal->status == 426 ? "connection: close\r\nconnection: upgrade\r\nupgrade: HTTP/1.1\r\n"
