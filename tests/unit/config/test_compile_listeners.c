@@ -19,7 +19,7 @@
                     "]}], route: [{destination: {host: x.y, port: {number: 1}}}]}]}")
 #define TLS_SERVER(port_name, hosts, tls)                                                          \
     "{port: {number: 443, name: " port_name ", protocol: TLS}, hosts: [" hosts "], tls: {" tls "}" \
-                                                                                               "}"
+    "}"
 
 static struct str server_of(const struct snapshot_case *test, const char *sni)
 {

@@ -11,7 +11,7 @@
     "{port: {number: " port ", name: tcp-" port ", protocol: TCP}, hosts: [" hosts "]}"
 #define PASSTHROUGH_SERVER(hosts)                                                                  \
     "{port: {number: 443, name: tls, protocol: TLS}, hosts: [" hosts "], tls: {mode: "             \
-                                                                     "PASSTHROUGH}}"
+    "PASSTHROUGH}}"
 #define TO(host) "route: [{destination: {host: " host ".x, port: {number: 1}}}]"
 #define TLS_RULE(match, host) "{match: [" match "], " TO(host) "}"
 #define BACKEND                                                                                    \
