@@ -119,7 +119,8 @@ static void control_workers_set_options(struct control_workers *workers,
         .idle_timeout_ms = options->idle_timeout_ms,
         .max_streams = options->max_streams,
         .stream_window_bytes = options->stream_window_bytes,
-        .drain_grace_ms = options->drain_time_ms / 2, /* the second phase begins then (HR-5) */
+        /* Connections of the notice period are told half-way (HR-5), and have as much time again. */
+        .drain_grace_ms = options->drain_time_ms / 4,
     };
     shared->handshake_timeout_ms = options->handshake_timeout_ms;
     shared->request_timeout_ms = options->request_timeout_ms;

@@ -342,11 +342,22 @@ void worker_publish(struct worker *worker, const struct worker_publication *publ
 
 /* --- Drain ------------------------------------------------------------------------------------ */
 
+/* HTTP/2 is told at once, and again after its grace (HR-5); HTTP/1.1 with its next answer. */
 static void worker_do_drain_begin(void *arg)
 {
     struct worker *worker = arg;
+    struct list *lists[] = { &worker->idle_clients, &worker->busy_clients };
 
     worker->is_draining = true;
+    for (size_t i = 0; i < 2; i++) {
+        /* Closing one may free it, and only it. */
+        LIST_EACH (lists[i], link) {
+            struct client *client = list_object(link, struct client, link);
+            if (client->is_http2) {
+                client_drain(client);
+            }
+        }
+    }
 }
 
 static void worker_close_listeners(struct worker *worker)

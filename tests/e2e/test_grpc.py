@@ -292,9 +292,10 @@ def test_metrics(grpc_gateway):
 
 
 def test_access_log(grpc_gateway):
+    start = len(grpc_gateway.gateway.access_lines())
     with open_channel(grpc_gateway) as channel:
         method(channel, "Unary")(b"logged", timeout=15)
-    line = grpc_gateway.gateway.wait_access_line(f"/{SERVICE}/Unary")
+    line = grpc_gateway.gateway.wait_access_line(f"/{SERVICE}/Unary", start)
     assert f'"POST /{SERVICE}/Unary HTTP/2" 200 - via_upstream' in line
     assert '"grpc-python/' in line
 

@@ -229,9 +229,12 @@ class Peer:
         }
         if not client_side:
             del values[Setting.ENABLE_PUSH]
+        limit = values.pop(Setting.MAX_CONCURRENT_STREAMS)
         self.h2.local_settings = h2.settings.Settings(client=client_side, initial_values=values)
         with self.lock:
             self.h2.initiate_connection()
+            # In a second frame: h2 holds the other side to it once it is acknowledged, no earlier.
+            self.h2.update_settings({Setting.MAX_CONCURRENT_STREAMS: limit})
             if window > 65535:
                 self.h2.increment_flow_control_window(window - 65535)
             self._flush()
@@ -249,8 +252,11 @@ class Peer:
         self.close()
 
     def close(self):
-        """Without GOAWAY: the other side must bear it."""
+        """When what was sent has left. Without GOAWAY: the other side must bear it."""
         with self.lock:
+            end = time.monotonic() + 2
+            while self._out_bytes and not self.ended and time.monotonic() < end:
+                self.changed.wait(0.1)
             self.ended = True
             self.changed.notify_all()
         self.pipe.shutdown()
