@@ -482,6 +482,11 @@ void tunnel_start(struct client *client, const struct tcp_route *route, enum tun
     }
     tunnel->cluster = cluster_ref(cluster);
     tunnel->cluster_name = cluster->name;
+    if (worker->is_overloaded) {
+        metrics_add(worker->metrics, METRIC_OVERLOAD_REFUSED, 1);
+        tunnel_fail(tunnel, OUTCOME_OVERLOADED, 0);
+        return;
+    }
     tunnel_arm_deadlines(tunnel);
     if (cluster_is_resolved(cluster)) {
         tunnel_connect(tunnel);
