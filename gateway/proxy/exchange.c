@@ -358,6 +358,10 @@ static void exchange_on_client_end(void *owner, struct leg *leg, enum leg_end en
     if (exchange->is_finished) {
         return;
     }
+    if (exchange->is_tunnel && exchange->response_flow == FLOW_DONE && end == LEG_END_PEER_CLOSED) {
+        exchange_finish(exchange); /* it had been told the end, and this is its own */
+        return;
+    }
     exchange->flags |= outcome->flags;
     if (leg->answered_status != 0) {
         exchange->status = leg->answered_status; /* 400 or 408, by the conn (CN-34, LR-18) */

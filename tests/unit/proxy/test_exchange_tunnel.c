@@ -293,6 +293,19 @@ static void test_a_client_that_leaves_ends_the_upstream(void **state)
         "response_code=\"101\",grpc_response_status=\"\",response_flags=\"DC\""));
 }
 
+/* A connection of HTTP/2 that is closed instead of the stream. */
+static void test_a_client_that_leaves_after_the_upstream_s_end_is_done(void **state)
+{
+    struct exchange_case *self = *state;
+
+    open_tunnel(self);
+    fake_leg_complete(&self->upstream);
+    fake_leg_end(&self->leg, LEG_END_PEER_CLOSED);
+    assert_true(self->upstream.is_released);
+    assert_true(exchange_case_metrics_have(
+        "response_code=\"101\",grpc_response_status=\"\",response_flags=\"-\""));
+}
+
 static void wait_ticks(struct exchange_case *self, int count)
 {
     while (count-- > 0) {
@@ -383,6 +396,7 @@ int main(void)
         CASE(test_a_broken_upstream_breaks_the_client),
         CASE(test_a_broken_upstream_after_its_half_close),
         CASE(test_a_client_that_leaves_ends_the_upstream),
+        CASE(test_a_client_that_leaves_after_the_upstream_s_end_is_done),
         CASE(test_an_idle_tunnel_ends_CN_32),
         CASE(test_deadlines_of_requests_do_not_apply_CN_32),
         CASE(test_the_route_s_timeout_holds_until_the_answer),
