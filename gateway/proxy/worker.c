@@ -128,6 +128,7 @@ void worker_listener_unref(struct worker_listener *listener)
         return;
     }
     timer_cancel(&listener->deadline);
+    list_remove(&listener->link);
     worker_drop(listener->key);
     worker_drop(listener->name);
     mem_free(listener);
@@ -272,6 +273,10 @@ static void worker_update_listeners(struct worker *worker, const struct worker_m
         struct worker_listener *listener = value;
         worker_take_listener_config(listener, worker_find_config(&by_key, listener->key));
     }
+    LIST_EACH (&worker->draining_listeners, link) {
+        struct worker_listener *listener = list_object(link, struct worker_listener, link);
+        worker_take_listener_config(listener, worker_find_config(&by_key, listener->key));
+    }
     for (size_t i = 0; i < message->opened_count; i++) {
         worker_open_listener(worker, &message->opened[i],
                              worker_find_config(&by_key, message->opened[i].key));
@@ -371,7 +376,8 @@ static void worker_close_listeners(struct worker *worker)
         struct listener *socket = listener->socket;
         (void)map_remove_at(&worker->listeners, &position); /* this one */
         listener->socket = NULL;
-        /* Its configuration stays: requests that come now are still served. */
+        /* Its configuration stays, and follows reloads: requests that come now are still served. */
+        list_push_back(&worker->draining_listeners, &listener->link);
         listener_close(socket);
         worker_listener_unref(listener);
     }
@@ -559,6 +565,7 @@ struct worker *worker_start(const struct worker_options *options, unsigned index
     list_init(&worker->busy_clients);
     list_init(&worker->exchanges);
     list_init(&worker->tunnels);
+    list_init(&worker->draining_listeners);
     list_init(&worker->spare_exchanges);
     worker->loop = loop_new(err);
     if (worker->loop == NULL) {

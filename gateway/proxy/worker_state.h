@@ -16,6 +16,7 @@
 /* A listening socket and what belongs to it. Counted: the worker holds a reference while the socket
  * is open, each client another. */
 struct worker_listener {
+    struct list link; /* worker->draining_listeners; else in none */
     struct worker *worker;
     struct str key;  /* owned */
     struct str name; /* owned; label of its metrics */
@@ -41,10 +42,12 @@ struct worker {
     struct request_metrics request_metrics;
     struct tcp_metrics tcp_metrics;
     struct cluster_set clusters;
-    struct lease *lease;  /* NULL before the first snapshot */
-    struct map listeners; /* key to worker_listener */
-    bool is_draining;     /* answers say "close" */
-    bool is_overloaded;   /* requests are refused */
+    struct lease *lease;            /* NULL before the first snapshot */
+    struct map listeners;           /* key to worker_listener */
+    struct list draining_listeners; /* closed by the drain, with clients that still ask their
+                                       configuration */
+    bool is_draining;               /* answers say "close" */
+    bool is_overloaded;             /* requests are refused */
     bool is_stopping;
     bool is_paused;            /* max_connections reached */
     struct timer pause_review; /* when an idle connection may make way */
