@@ -499,6 +499,11 @@ static uint32_t h2_conn_max_streams(const struct h2_conn *h2)
     return ours < theirs ? ours : theirs;
 }
 
+uint32_t h2_conn_stream_limit(const struct h2_conn *h2)
+{
+    return h2->limits.max_streams > 0 ? h2->limits.max_streams : DEFAULT_MAX_STREAMS;
+}
+
 static struct leg *h2_conn_open_leg(struct conn *conn, const struct leg_handler *handler,
                                     void *owner)
 {
@@ -645,9 +650,10 @@ static void h2_conn_send_settings(struct h2_conn *h2)
     if (h2->is_client) {
         entries[count++] = (nghttp2_settings_entry){ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 };
     } else {
-        uint32_t streams = h2->limits.max_streams;
-        entries[count++] = (nghttp2_settings_entry){ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
-                                                     streams > 0 ? streams : DEFAULT_MAX_STREAMS };
+        /* To the client goes h2_conn_stream_limit(): see h2_send_tell_stream_limit(). */
+        entries[count++] =
+            (nghttp2_settings_entry){ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+                                      h2_conn_stream_limit(h2) + LIMIT_H2_OUTBOUND_CONTROL_FRAMES };
         entries[count++] = (nghttp2_settings_entry){ NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 };
     }
     /* Both fail only for values out of range, which these are not, or want of memory. */
@@ -678,6 +684,7 @@ static struct conn *h2_conn_new(struct transport *transport, const struct conn_l
     list_init(&h2->over);
     list_init(&h2->spares);
     list_init(&h2->events);
+    list_init(&h2->fresh);
     timer_init(&h2->timer, h2_conn_on_deadline, h2);
     timer_init(&h2->drain_timer, h2_conn_on_drain_grace, h2);
     timer_init(&h2->ping_timer, h2_conn_on_ping_timer, h2);

@@ -92,7 +92,9 @@ struct h2_leg {
     bool is_sent;  /* END_STREAM was packed */
     bool is_reset; /* RST_STREAM was asked for, by us */
     bool is_reset_by_peer;
-    bool is_refused; /* server role: answered by us, the exchange never saw it */
+    bool is_refused;  /* server role: answered by us, the exchange never saw it */
+    bool is_fresh;    /* server role: the exchange has not seen it yet */
+    bool is_head_all; /* server role: the request ended with its head */
     bool is_paused;
     bool is_deferred; /* the library waits for body bytes */
     bool is_tunnel;
@@ -138,7 +140,9 @@ struct h2_conn {
     struct list over;    /* done with; their memory stays until the turn ends */
     struct list spares;
     struct list events; /* legs that have something to be told */
+    struct list fresh;  /* requests that begin when the read they came in is done with */
     size_t leg_count;   /* live and shadows */
+    size_t wire_count;  /* legs the library knows */
     size_t spare_count;
     size_t held_bytes;  /* in all `in` queues */
     size_t owed_bytes;  /* of the connection's window, given back when held ones are delivered */
@@ -188,11 +192,15 @@ bool h2_conn_count(struct h2_conn *h2, enum h2_deed deed);
 void h2_conn_on_peer_settings(struct h2_conn *h2);
 void h2_conn_on_pong(struct h2_conn *h2);
 void h2_conn_reap(struct h2_conn *h2);
+/* Server role: how many streams the client may have open. */
+uint32_t h2_conn_stream_limit(const struct h2_conn *h2);
 
 /* --- h2_receive.c */
 void h2_receive_set_callbacks(struct nghttp2_session_callbacks *callbacks);
 /* What arrived. */
 void h2_receive(struct h2_conn *h2, const unsigned char *bytes, size_t len);
+/* A request whose end is awaited before it begins is late. */
+void h2_receive_late_end(struct h2_leg *leg, const struct refusal *refusal);
 
 /* --- h2_send.c */
 void h2_send_set_callbacks(struct nghttp2_session_callbacks *callbacks);
@@ -229,7 +237,8 @@ void h2_leg_end(struct h2_leg *leg, enum leg_end end, const char *detail);
 /* A body's bytes came; the peer's side is complete. */
 void h2_leg_receive_body(struct h2_leg *leg, const unsigned char *bytes, size_t len);
 void h2_leg_receive_end(struct h2_leg *leg);
-/* The library has let go of the stream. */
+/* The library knows the stream, and has let go of it. */
+void h2_leg_enter_wire(struct h2_leg *leg, int32_t id);
 void h2_leg_leave_wire(struct h2_leg *leg);
 /* Neither held nor on the wire: to be recycled when the turn ends. */
 void h2_leg_retire_if_over(struct h2_leg *leg);

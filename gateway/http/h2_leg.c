@@ -149,8 +149,16 @@ void h2_leg_retire_if_over(struct h2_leg *leg)
     h2_conn_later(h2);
 }
 
+void h2_leg_enter_wire(struct h2_leg *leg, int32_t id)
+{
+    leg->id = id;
+    leg->is_on_wire = true;
+    leg->h2->wire_count++;
+}
+
 void h2_leg_leave_wire(struct h2_leg *leg)
 {
+    leg->h2->wire_count -= leg->is_on_wire;
     leg->is_on_wire = false;
     timer_cancel(&leg->body_timer);
     timer_cancel(&leg->write_timer);
@@ -324,9 +332,10 @@ void h2_leg_tell_events(struct h2_conn *h2)
 void h2_leg_watch_body(struct h2_leg *leg)
 {
     struct h2_conn *h2 = leg->h2;
-    bool waits_for_peer = h2_leg_is_live(leg) && leg->is_on_wire && leg->is_head_received &&
-                          !leg->is_peer_done && !leg->is_paused && !leg->is_awaiting_continue &&
-                          !leg->is_tunnel && (h2->is_client || !leg->is_grpc);
+    bool waits_for_peer = (h2_leg_is_live(leg) || leg->is_fresh) && leg->is_on_wire &&
+                          leg->is_head_received && !leg->is_peer_done && !leg->is_paused &&
+                          !leg->is_awaiting_continue && !leg->is_tunnel &&
+                          (h2->is_client || !leg->is_grpc);
 
     if (waits_for_peer && h2->limits.body_timeout_ms > 0) {
         timer_arm(h2->loop, &leg->body_timer, h2->limits.body_timeout_ms);
@@ -340,6 +349,10 @@ static void h2_leg_on_body_deadline(void *arg)
     static const struct refusal late = { 408, "request_overall_timeout" }; /* spec LR-18 */
     struct h2_leg *leg = arg;
 
+    if (leg->is_fresh) {
+        h2_receive_late_end(leg, &late);
+        return;
+    }
     if (!leg->h2->is_client && leg->send == H2_SEND_HEAD) {
         leg->leg.answered_status = late.status;
         h2_send_refusal(leg, &late);

@@ -16,6 +16,7 @@ enum {
     /* Frames that wait for a peer that does not read: besides those of floods, each stream may have one
      * or two (a head, a reset). */
     H2_FRAMES_PER_LEG = 4,
+    H2_FRAMES_PACKED_EARLY = 32,
 };
 
 static struct h2_leg *h2_receive_leg_of(struct h2_conn *h2, int32_t stream_id)
@@ -253,6 +254,29 @@ static bool h2_receive_is_grpc(const struct head *head)
     return type != NULL && str_starts_with_nocase(type->value, STR("application/grpc"));
 }
 
+/* The exchange gets to see it. */
+static void h2_receive_start(struct h2_leg *leg)
+{
+    struct h2_conn *h2 = leg->h2;
+
+    list_remove(&leg->noted);
+    leg->is_fresh = false;
+    h2_leg_hold(leg);
+    h2->conn.owner_ops->on_request(h2->conn.owner, &h2->conn, &leg->leg, leg->head,
+                                   leg->is_head_all);
+    CHECK(!leg->is_held || leg->leg.handler != NULL);
+}
+
+/* A request without content whose END_STREAM is still to come: DATA instead of it would make it another
+ * request than the one that had gone on, complete, by then. */
+static bool h2_receive_awaits_end(const struct h2_leg *leg)
+{
+    return leg->head->framing == BODY_LENGTH && leg->head->content_length == 0 &&
+           !leg->is_peer_done;
+}
+
+/* A request begins when the read that brought it is done with, or with the first of its body: one that is
+ * reset in the same breath (CVE-2023-44487) never troubles an upstream. */
 static void h2_receive_request(struct h2_leg *leg)
 {
     struct h2_conn *h2 = leg->h2;
@@ -265,13 +289,47 @@ static void h2_receive_request(struct h2_leg *leg)
     leg->is_tunnel = leg->head->framing == BODY_TUNNEL;
     leg->is_grpc = h2_receive_is_grpc(leg->head);
     leg->is_head_received = true;
+    leg->is_head_all = leg->is_peer_done;
     leg->is_complete_told = leg->is_peer_done;
     leg->is_awaiting_continue = leg->head->expects_continue && !leg->is_peer_done;
-    h2_leg_hold(leg);
+    leg->is_fresh = true;
+    list_push_back(&h2->fresh, &leg->noted);
     h2_leg_watch_body(leg);
-    h2->conn.owner_ops->on_request(h2->conn.owner, &h2->conn, &leg->leg, leg->head,
-                                   leg->is_peer_done);
-    CHECK(!leg->is_held || leg->leg.handler != NULL);
+}
+
+static void h2_receive_start_fresh(struct h2_conn *h2)
+{
+    struct list *link;
+    struct list waiting;
+
+    if (list_is_empty(&h2->fresh)) {
+        return;
+    }
+    h2_send_pack(h2); /* resets that the library has in store take their legs off the list */
+    list_init(&waiting);
+    while ((link = list_first(&h2->fresh)) != NULL && !h2->is_closed) {
+        struct h2_leg *leg = list_object(link, struct h2_leg, noted);
+
+        if (h2_receive_awaits_end(leg)) {
+            list_remove(link);
+            list_push_back(&waiting, link);
+        } else {
+            h2_receive_start(leg);
+        }
+    }
+    while ((link = list_first(&waiting)) != NULL) {
+        list_remove(link);
+        list_push_back(&h2->fresh, link);
+    }
+}
+
+void h2_receive_late_end(struct h2_leg *leg, const struct refusal *refusal)
+{
+    list_remove(&leg->noted);
+    leg->is_fresh = false;
+    leg->is_refused = true;
+    h2_send_refusal(leg, refusal);
+    h2_receive_tell_refused(leg, refusal);
 }
 
 /* The origin's message cannot be believed: its stream ends, and the exchange hears why. */
@@ -367,6 +425,9 @@ static void h2_receive_act(struct h2_conn *h2)
 
     h2->found = (struct h2_found){ 0 };
     if (found.leg != NULL) {
+        if (found.leg->is_fresh && (found.len > 0 || found.has_end || found.has_head)) {
+            h2_receive_start(found.leg);
+        }
         if (found.is_malformed) {
             h2_receive_malformed(found.leg);
         } else if (found.has_head) {
@@ -402,6 +463,22 @@ static const char *h2_receive_fatal_reason(ssize_t error, uint32_t *code)
     }
 }
 
+/* What one read makes us answer is packed as it grows: a stream that was reset makes room for the next one,
+ * and each reset is counted. Behind a peer that does not read the answers pile up. */
+static void h2_receive_watch_queue(struct h2_conn *h2)
+{
+    size_t waiting = nghttp2_session_get_outbound_queue_size(h2->session);
+
+    if (waiting < H2_FRAMES_PACKED_EARLY) {
+        return;
+    }
+    h2_send_pack(h2);
+    if (h2->is_send_blocked &&
+        waiting > LIMIT_H2_OUTBOUND_CONTROL_FRAMES + H2_FRAMES_PER_LEG * h2->leg_count) {
+        h2_conn_blame(h2, "http2.outbound_control_flood", NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+}
+
 static void h2_receive_feed(struct h2_conn *h2, const unsigned char *bytes, size_t len)
 {
     ssize_t taken = nghttp2_session_mem_recv(h2->session, bytes, len);
@@ -413,12 +490,7 @@ static void h2_receive_feed(struct h2_conn *h2, const unsigned char *bytes, size
         h2_conn_blame(h2, reason, code); /* unless a callback of ours has named another */
         return;
     }
-    /* Answers pile up behind a peer that does not read. */
-    if (h2->is_send_blocked &&
-        nghttp2_session_get_outbound_queue_size(h2->session) >
-            LIMIT_H2_OUTBOUND_CONTROL_FRAMES + H2_FRAMES_PER_LEG * h2->leg_count) {
-        h2_conn_blame(h2, "http2.outbound_control_flood", NGHTTP2_ENHANCE_YOUR_CALM);
-    }
+    h2_receive_watch_queue(h2);
 }
 
 void h2_receive(struct h2_conn *h2, const unsigned char *bytes, size_t len)
@@ -440,6 +512,9 @@ void h2_receive(struct h2_conn *h2, const unsigned char *bytes, size_t len)
         }
         bytes += step;
         len -= step;
+    }
+    if (!h2->is_closed) {
+        h2_receive_start_fresh(h2);
     }
 }
 
@@ -479,11 +554,15 @@ static int h2_receive_on_begin_headers(nghttp2_session *session, const nghttp2_f
         return 0;
     }
     leg = h2_leg_new(h2);
-    leg->id = frame->hd.stream_id;
-    leg->is_on_wire = true;
+    h2_leg_enter_wire(leg, frame->hd.stream_id);
     leg->leg.wire_received_bytes = H2_FRAME_HEADER_BYTES + h2->frame.length;
     (void)nghttp2_session_set_stream_user_data(session, leg->id, leg); /* it is there */
     h2_receive_begin_block(leg, H2_HEAD_REQUEST);
+    if (h2->wire_count > h2_conn_stream_limit(h2)) {
+        leg->is_refused = true;
+        h2_send_reset(leg, NGHTTP2_REFUSED_STREAM); /* RFC 9113 5.1.2: as if it had not been sent */
+        (void)h2_conn_count(h2, H2_DEED_PROVOKED_RESET); /* notes the blame itself */
+    }
     return 0;
 }
 

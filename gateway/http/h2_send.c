@@ -14,6 +14,7 @@
 enum {
     H2_SEND_OUTBOX_KEPT_BYTES = 8 * 1024, /* more is given back when the turn is over */
     H2_SEND_GOAWAY_BYTES = 8,
+    H2_SEND_SETTING_BYTES = 6,
 };
 
 static size_t h2_send_queued_bytes(const struct h2_leg *leg)
@@ -44,6 +45,30 @@ static bool h2_send_has_room(struct h2_conn *h2)
     return !h2->is_send_blocked;
 }
 
+/* The library ends the connection for a stream too many, and the RFC only the stream (5.1.2). So the
+ * library is told a limit that it hardly meets, and the client the true one, in our SETTINGS as they were
+ * packed just now: a frame of `len` bytes at the end of the outbox. */
+static void h2_send_tell_stream_limit(struct h2_conn *h2, size_t len)
+{
+    unsigned char *frame = (unsigned char *)h2->outbox.ptr + (h2->outbox.len - len);
+    uint32_t limit = h2_conn_stream_limit(h2);
+
+    if (h2->is_client || len <= H2_FRAME_HEADER_BYTES || frame[3] != NGHTTP2_SETTINGS) {
+        return;
+    }
+    for (size_t at = H2_FRAME_HEADER_BYTES; at + H2_SEND_SETTING_BYTES <= len;
+         at += H2_SEND_SETTING_BYTES) {
+        unsigned char *entry = frame + at;
+
+        if (entry[0] == 0 && entry[1] == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) {
+            entry[2] = (unsigned char)(limit >> 24);
+            entry[3] = (unsigned char)(limit >> 16);
+            entry[4] = (unsigned char)(limit >> 8);
+            entry[5] = (unsigned char)limit;
+        }
+    }
+}
+
 void h2_send_pack(struct h2_conn *h2)
 {
     if (h2->is_closed || h2->is_packing) {
@@ -61,6 +86,7 @@ void h2_send_pack(struct h2_conn *h2)
             break;
         }
         text_add(&h2->outbox, str_from((const char *)bytes, (size_t)len));
+        h2_send_tell_stream_limit(h2, (size_t)len);
     }
     h2->is_packing = false;
     h2_conn_later(h2);
@@ -133,14 +159,13 @@ void h2_send_request(struct h2_leg *leg, const struct head *head, bool is_end)
     nghttp2_data_provider body = { .source.ptr = leg, .read_callback = h2_send_read_body };
 
     h2_head_write_request(head, &fields, leg->arena);
-    leg->id = nghttp2_submit_request(h2->session, NULL, h2_send_list(&fields, leg->arena),
-                                     fields.count, is_end ? NULL : &body, leg);
-    if (leg->id < 0) {
-        leg->id = 0; /* no stream id is left */
+    int32_t id = nghttp2_submit_request(h2->session, NULL, h2_send_list(&fields, leg->arena),
+                                        fields.count, is_end ? NULL : &body, leg);
+    if (id < 0) {
         h2_leg_note_end(leg, LEG_END_REFUSED, "http2.no_stream_id");
         return;
     }
-    leg->is_on_wire = true;
+    h2_leg_enter_wire(leg, id);
 }
 
 void h2_send_interim(struct h2_leg *leg, const struct head *head)
