@@ -3,12 +3,13 @@ under the right code, counted and logged by its reason, with memory bounded, whi
 served as usual. Spec: CN-35, CN-40; CVE-2023-44487 (rapid reset), CVE-2024-27316 (CONTINUATION),
 CVE-2019-9511 to 9518, CVE-2016-6581 (HPACK)."""
 
+import contextlib
 import threading
 import time
 
 import pytest
 
-from support import objects, raw, wait
+from support import objects, pacer, wait
 from support.gateway import IS_SANITIZED, Gateway
 from support.h2_client import RawClient, literal_block, request_head
 from support.h2_peer import (
@@ -28,6 +29,7 @@ from support.origin import Origin
 
 CALM = Code.ENHANCE_YOUR_CALM
 GROWTH_KIB = 8 * 1024
+RESIDENT_KIB = 64 * 1024
 
 
 def behaviour(origin, stream):
@@ -40,26 +42,57 @@ def behaviour(origin, stream):
             stream.answer(200, [], b"fine")
 
 
+class Abused:
+    """A gateway of which the other client asks what is the gateway's own: its time is then not this
+    process's, which plays attacker and origin at once."""
+
+    def __init__(self, directory):
+        self.origin = Origin(behaviour=behaviour)
+        self.gateway = Gateway(directory, ("--write-timeout", "2s"))
+        self.gateway.write(
+            "all.yaml",
+            objects.documents(
+                objects.gateway("gw", objects.http_server("*")),
+                objects.virtual_service(
+                    "vs",
+                    {"match": [{"uri": {"exact": "/other"}}], "directResponse": {"status": 200}},
+                    objects.route("origin.test"),
+                ),
+                objects.service_entry("origin.test", self.origin.port),
+            ),
+        )
+
+    def __enter__(self):
+        self.gateway.start()
+        return self.gateway, self.origin
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                self.gateway.stop()
+        finally:
+            self.gateway.kill()
+            self.origin.close()
+        assert not self.origin.errors, self.origin.errors
+
+
+@pytest.fixture
+def new_abused(tmp_path, request):
+    """One of its own: a log line that repeats itself is only counted."""
+    with contextlib.ExitStack() as stack:
+
+        def make():
+            abused = Abused(tmp_path / "gw")
+            request.node.gateways = [abused.gateway]
+            return stack.enter_context(abused)
+
+        yield make
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    origin = Origin(behaviour=behaviour)
-    gateway = Gateway(tmp_path_factory.mktemp("gw"), ("--write-timeout", "2s"))
-    gateway.write(
-        "all.yaml",
-        objects.documents(
-            objects.gateway("gw", objects.http_server("*")),
-            objects.virtual_service("vs", objects.route("origin.test")),
-            objects.service_entry("origin.test", origin.port),
-        ),
-    )
-    try:
-        gateway.start()
-        yield gateway, origin
-        gateway.stop()
-    finally:
-        gateway.kill()
-        origin.close()
-    assert not origin.errors, origin.errors
+    with Abused(tmp_path_factory.mktemp("gw")) as pair:
+        yield pair
 
 
 def post_head(path="/"):
@@ -254,53 +287,35 @@ class Attacker:
             return client.wait_goaway()
 
 
-def times_of(client, count, pause_s=0.005):
-    times = []
-    for _ in range(count):
-        start = time.monotonic()
-        answer = client.request("/other")
-        times.append(time.monotonic() - start)
-        assert answer is not None and answer.status == 200
-        time.sleep(pause_s)  # a client's own pace
-    return times
-
-
 @pytest.mark.parametrize("attack,codes,reasons", [f[1:] for f in FLOODS], ids=[f[0] for f in FLOODS])
-def test_flood(shared, attack, codes, reasons):
-    gateway, _ = shared
-    log_start = len(gateway.log_text())
-    counted = {"side": "client"}
-    before = gateway.metric("gatehouse_protocol_errors_total", counted)
-    with raw.Client(gateway.port(80)) as other:
-        usual = times_of(other, 20)
-        Attacker(gateway.port(80), attack).one()  # warm
-        resident = gateway.resident_kib()
-        slowest = []
-        for _ in range(3):  # a machine's own hiccups are not the attack's
-            with Attacker(gateway.port(80), attack) as attacker:
-                wait.until(lambda: attacker.rounds >= 1, "a first round", 40)  # noqa: B023
-                slowest.append(max(times_of(other, 40)))
-                wait.until(lambda: attacker.rounds >= 3, "three rounds", 60)  # noqa: B023
-            assert not attacker.held, "the gateway bore it for 30 s"
-            if slowest[-1] < max(usual) + 0.1:
-                break
-        grown = gateway.resident_kib() - resident
-    print(f"{attacker.rounds} rounds, usual {max(usual):.4f} s, slowest {min(slowest):.4f} s, grown {grown} KiB")
-    got = set(attacker.codes) - {None}  # a reset may overtake the GOAWAY
-    assert got and got <= codes, attacker.codes
-    log = gateway.log_text()[log_start:]
+def test_flood(new_abused, attack, codes, reasons):
+    gateway, _ = new_abused()
+    port = gateway.port(80)
+    usual = max(pacer.measure(port, 20))
+    slowest, resident = [], []
+    while len(slowest) < 2 or (slowest[-1] >= usual + 0.1 and len(slowest) < 4):
+        # More than one pass: memory must not go on growing, and the machine's own hiccups are not
+        # the attack's.
+        with Attacker(port, attack) as attacker:
+            wait.until(lambda: attacker.rounds >= 1, "a first round", 40)  # noqa: B023
+            slowest.append(max(pacer.measure(port, 40)))
+            wait.until(lambda: attacker.rounds >= 3, "three rounds", 60)  # noqa: B023
+        assert not attacker.held, "the gateway bore it for 30 s"
+        resident.append(gateway.resident_kib())
+        got = set(attacker.codes) - {None}  # a reset may overtake the GOAWAY
+        assert got and got <= codes, attacker.codes
+    print(f"{attacker.rounds} rounds, usual {usual:.4f} s, slowest {slowest}, {resident} KiB")
+    log = gateway.log_text()
     assert any(reason in log for reason in reasons), log[-2000:]
-    page = gateway.page("/stats/prometheus", port="metrics")[1]
     assert any(
         f'reason="{reason}' in line
         for reason in reasons
-        for line in page.splitlines()
+        for line in gateway.page("/stats/prometheus", port="metrics")[1].splitlines()
         if line.startswith("gatehouse_protocol_errors_total") and 'side="client"' in line
     ), reasons
-    assert gateway.metric("gatehouse_protocol_errors_total", counted) > before
     if not IS_SANITIZED:
-        assert grown < GROWTH_KIB
-        assert min(slowest) < max(usual) + 0.1, (usual, slowest)
+        assert resident[-1] < RESIDENT_KIB and resident[-1] - resident[-2] < 4096
+        assert min(slowest) < usual + 0.1, (usual, slowest)
     wait.until(lambda: gateway.metric("gatehouse_http2_connections") == 0, "no connection is left")
 
 
@@ -355,15 +370,15 @@ def test_hpack_bomb(shared):
     """CVE-2016-6581: one entry of 4 KiB in the table, named by a byte each, thousands of times."""
     gateway, _ = shared
     before = gateway.resident_kib()
-    with raw.Client(gateway.port(80)) as other, RawClient(gateway.port(80)) as client:
-        usual = max(times_of(other, 10))
+    usual = max(pacer.measure(gateway.port(80), 10))
+    with RawClient(gateway.port(80)) as client:
         value = b"y" * 4000
         insert = b"\x40" + b"\x01x" + b"\x7f" + _length(len(value) - 127) + value
         first = literal_block(request_head("/bomb")) + insert
         client.send(pack_frame(FRAME_HEADERS, 5, 1, first))
         assert client.response(1)[0] == 200
         slowest = 0
-        for i in range(20):
+        for i in range(5):
             # 62 is the newest entry of the table: 16,000 bytes become 64 MB.
             bomb = literal_block(request_head("/bomb")) + b"\xbe" * 16000
             stream = 3 + 2 * i
@@ -371,7 +386,7 @@ def test_hpack_bomb(shared):
                 break
             answer = client.response(stream)
             assert answer[0] in (431, "reset", "goaway", "end"), answer
-            slowest = max(slowest, *times_of(other, 1))
+            slowest = max(slowest, *pacer.measure(gateway.port(80), 3))
             if answer[0] in ("goaway", "end"):
                 break
     if not IS_SANITIZED:
@@ -407,8 +422,7 @@ def test_zero_window_stall(shared):
         for client in clients:
             for _ in range(20):
                 client.get("/large")
-        with raw.Client(gateway.port(80)) as other:
-            assert max(times_of(other, 10)) < 1 or IS_SANITIZED
+        assert max(pacer.measure(gateway.port(80), 10)) < 0.5 or IS_SANITIZED
         for client in clients:
             frames = []
             while len(frames) < 20:
@@ -432,37 +446,36 @@ def test_window_byte_by_byte(shared):
     """CVE-2019-9511: a response let through one byte at a time costs a frame each; it is ended, or the
     neighbours do not feel it."""
     gateway, _ = shared
-    with raw.Client(gateway.port(80)) as other:
-        usual = max(times_of(other, 10))
-        stop = threading.Event()
+    usual = max(pacer.measure(gateway.port(80), 10))
+    stop = threading.Event()
 
-        def drip():
-            with RawClient(gateway.port(80), settings=[(4, 0)]) as client:
-                streams = [client.get("/large") for _ in range(50)]
-                while not stop.is_set():
-                    burst = b"".join(
-                        pack_frame(FRAME_WINDOW_UPDATE, 0, s, b"\0\0\0\1") for s in streams
-                    )
-                    if not client.try_send(burst):
+    def drip():
+        with RawClient(gateway.port(80), settings=[(4, 0)]) as client:
+            streams = [client.get("/large") for _ in range(50)]
+            while not stop.is_set():
+                burst = b"".join(
+                    pack_frame(FRAME_WINDOW_UPDATE, 0, s, b"\0\0\0\1") for s in streams
+                )
+                if not client.try_send(burst):
+                    return
+                client.socket.setblocking(False)
+                try:
+                    if not client.socket.recv(1 << 20):
                         return
-                    client.socket.setblocking(False)
-                    try:
-                        if not client.socket.recv(1 << 20):
-                            return
-                    except BlockingIOError:
-                        pass
-                    except ConnectionError:
-                        return
-                    finally:
-                        client.socket.settimeout(15)
+                except BlockingIOError:
+                    pass
+                except ConnectionError:
+                    return
+                finally:
+                    client.socket.settimeout(15)
 
-        threads = [threading.Thread(target=drip, daemon=True) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        times = times_of(other, 60)
-        stop.set()
-        for thread in threads:
-            thread.join(15)
+    threads = [threading.Thread(target=drip, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    times = pacer.measure(gateway.port(80), 60)
+    stop.set()
+    for thread in threads:
+        thread.join(15)
     assert IS_SANITIZED or sorted(times)[-3] < usual + 0.1
 
 

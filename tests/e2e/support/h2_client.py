@@ -109,6 +109,7 @@ class Frame:
         self.flags = flags
         self.stream = stream
         self.payload = payload
+        self.fields = None  # of the frame that ends a header block
 
     @property
     def code(self):
@@ -129,6 +130,7 @@ class RawClient:
         self.scheme = "https" if tls else "http"
         self.decoder = hpack.Decoder(max_header_list_size=1 << 24)
         self.buffer = b""
+        self._block = b""
         self.ended = False
         self.next_stream = 1
         self.frames = []  # all that came
@@ -205,6 +207,7 @@ class RawClient:
                     self.frames.append(frame)
                     if frame.kind == FRAME_SETTINGS and not frame.flags & ACK:
                         self.try_send(pack_frame(FRAME_SETTINGS, ACK, 0))
+                    self._decode(frame)
                     return frame
             if self.ended:
                 return None
@@ -226,6 +229,14 @@ class RawClient:
             self.ended = not data
             self.buffer += data
 
+    def _decode(self, frame):
+        """Each header block must be read, for the next one leans on it."""
+        if frame.kind in (FRAME_HEADERS, FRAME_CONTINUATION):
+            self._block += frame.payload
+            if frame.flags & END_HEADERS:
+                frame.fields = self.decoder.decode(self._block)
+                self._block = b""
+
     def read_until(self, condition, timeout=15):
         """The first frame that fits; None when the connection ended before."""
         end = time.monotonic() + timeout
@@ -237,7 +248,7 @@ class RawClient:
     def response(self, stream, timeout=15):
         """(status, headers, body) of a stream, or ("reset", code), or ("goaway", code), or ("end",):
         whatever came first. Opens the windows as it reads."""
-        head, body, block = None, b"", b""
+        head, body = None, b""
         while True:
             frame = self.read_frame(timeout)
             if frame is None:
@@ -248,13 +259,8 @@ class RawClient:
                 continue
             if frame.kind == FRAME_RST_STREAM:
                 return ("reset", frame.code)
-            if frame.kind in (FRAME_HEADERS, FRAME_CONTINUATION):
-                block += frame.payload
-                if frame.flags & END_HEADERS:
-                    fields = self.decoder.decode(block)
-                    block = b""
-                    if head is None and not dict(fields)[":status"].startswith("1"):
-                        head = fields
+            if frame.fields and head is None and frame.fields[0][1][0] != "1":
+                head = frame.fields  # :status comes first; no 1xx
             if frame.kind == FRAME_DATA:
                 body += frame.payload
                 if frame.payload:
