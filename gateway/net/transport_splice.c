@@ -67,6 +67,7 @@ static void transport_splice_stop(struct transport_splice *flow)
         transport_splice_give_pipe(flow);
     }
     flow->to->spliced_from = NULL;
+    transport_unwatch_write_idle(flow->to); /* level-triggered: it would fire for ever */
     flow->to = NULL;
     flow->short_moves = 0;
 }
@@ -149,6 +150,13 @@ static bool transport_splice_is_blocked(const struct transport_splice *flow)
     return flow->piped > 0 || flow->to->queue != NULL;
 }
 
+static void transport_splice_watch_source(struct transport_splice *flow)
+{
+    if (flow->from->pause_reasons == 0) {
+        transport_watch_read(flow->from); /* nothing to do for one that is over */
+    }
+}
+
 static void transport_splice_run(struct transport_splice *flow)
 {
     struct transport *from = flow->from;
@@ -164,8 +172,12 @@ static void transport_splice_run(struct transport_splice *flow)
             break;
         }
     }
-    if (flow->to == NULL || from->is_dead || flow->to->has_write_failed) {
-        return; /* what is to be told is told at the end of the turn */
+    if (flow->to == NULL) {
+        transport_splice_watch_source(flow); /* stopped: on_data() goes on */
+        return;
+    }
+    if (from->is_dead || flow->to->has_write_failed) {
+        return; /* it is told at the end of the turn */
     }
     if (transport_splice_is_blocked(flow)) {
         transport_unwatch_read(from);
@@ -175,9 +187,7 @@ static void transport_splice_run(struct transport_splice *flow)
     if (flow->short_moves >= SPLICE_SHORT_MOVES) {
         transport_splice_stop(flow);
     }
-    if (from->pause_reasons == 0) {
-        transport_watch_read(from);
-    }
+    transport_splice_watch_source(flow);
 }
 
 void transport_splice_on_readable(struct transport *from)
@@ -190,7 +200,7 @@ void transport_splice_on_writable(struct transport *to)
     struct transport_splice *flow = to->spliced_from->splice;
 
     transport_splice_run(flow);
-    if (to->spliced_from == NULL || !transport_splice_is_blocked(flow)) {
+    if (flow->to != NULL && !transport_splice_is_blocked(flow)) {
         transport_unwatch_write_idle(to);
     }
 }
