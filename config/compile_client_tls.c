@@ -158,9 +158,11 @@ bool compile_client_tls(struct compiler *compiler, const struct effective_policy
     if (source.tls == NULL || source.tls->mode == CLIENT_TLS_DISABLE) {
         return true; /* DR-60 */
     }
-    source.at = (struct finding_at){ .object = effective->owner,
-                                     .place = source.tls->place,
-                                     .field = "spec.trafficPolicy.tls" };
+    source.at = (struct finding_at){
+        .object = effective->tls_origin.object,
+        .place = source.tls->place,
+        .field = destination_rules_field(compiler->scratch, &effective->tls_origin, "tls"),
+    };
     if (!is_honoured(&source) || compiler->store == NULL || compiler->client_contexts == NULL) {
         return false;
     }

@@ -310,9 +310,12 @@ static bool apply_policy(const struct resolution *resolution, const struct merge
     cluster->protocol = protocol_of(protocol, pool != NULL ? pool->http : NULL);
     cluster->proxy_protocol = proxy_version_of(policy.proxy_policy);
     if (!read_balance(policy.load_balancer, &cluster->balance)) {
-        struct finding_at at = { .object = policy.owner,
-                                 .place = policy.load_balancer->place,
-                                 .field = "spec.trafficPolicy.loadBalancer.simple" };
+        struct finding_at at = {
+            .object = policy.load_balancer_origin.object,
+            .place = policy.load_balancer->place,
+            .field = destination_rules_field(compiler->scratch, &policy.load_balancer_origin,
+                                             "loadBalancer.simple"),
+        };
 
         compiler_say(compiler, FINDING_POLICY_LOAD_BALANCER, &at,
                      "PASSTHROUGH cannot be used by a gateway: it has no original destination; "

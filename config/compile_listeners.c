@@ -306,14 +306,14 @@ static size_t drop_taken_hosts(struct compiler *compiler, struct merged_listener
         void *value = NULL;
 
         is_dropped[i] = false;
-        if (merged->server->tls != NULL &&
-            !host_table_add(&listener->claims, name, holder, &value) && value != holder) {
+        if (claim != NULL) {
+            say_host_taken(compiler, merged, i, claim->object, claim->line);
+            is_dropped[i] = true;
+        } else if (merged->server->tls != NULL &&
+                   !host_table_add(&listener->claims, name, holder, &value) && value != holder) {
             const struct merged_server *former = value;
 
             say_host_taken(compiler, merged, i, &former->gateway->meta, former->server->place.line);
-            is_dropped[i] = true;
-        } else if (claim != NULL) {
-            say_host_taken(compiler, merged, i, claim->object, claim->line);
             is_dropped[i] = true;
         }
         left += !is_dropped[i];

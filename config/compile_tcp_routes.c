@@ -282,26 +282,32 @@ static bool is_taken(const struct rule_source *source, size_t match_index,
     return false;
 }
 
-/* SN-3, TT-5: with "*" among them the rule is the catch-all, and nothing else. */
+static bool has_any_name(const struct l4_match *match)
+{
+    for (size_t i = 0; i < match->sni_hosts.count; i++) {
+        if (str_equals(match->sni_hosts.items[i], STR("*"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* SN-3, TT-5: with "*" among them the match is the catch-all, and nothing else; other matches of the rule
+ * keep their names, which a less special one of another rule must not get. */
 static void claim_match(const struct rule_source *source, const struct l4_match *match,
                         struct host_table *claims, struct str_vec *sni_hosts)
 {
     struct compiler *compiler = source->compiler;
     struct sni_claim *claim = arena_new_object(compiler->scratch, struct sni_claim);
-    bool is_any = sni_hosts->count == 1 && str_equals(sni_hosts->items[0], STR("*"));
+    bool is_any = has_any_name(match);
 
     *claim = (struct sni_claim){ &source->service->meta, source->rule, source->rule->place.line };
     for (size_t i = 0; i < match->sni_hosts.count; i++) {
         struct str name = compiler_keep(compiler, match->sni_hosts.items[i]);
 
-        if (!host_table_add(claims, name, claim, NULL) || is_any) {
-            continue;
+        if (host_table_add(claims, name, claim, NULL) && (!is_any || str_equals(name, STR("*")))) {
+            vec_push_in_arena(compiler->arena, sni_hosts, name);
         }
-        if (str_equals(name, STR("*"))) {
-            sni_hosts->count = 0;
-            is_any = true;
-        }
-        vec_push_in_arena(compiler->arena, sni_hosts, name);
     }
 }
 

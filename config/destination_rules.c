@@ -243,48 +243,81 @@ static const struct traffic_policy *port_level_of(const struct traffic_policy *p
 
 /* A port-level entry replaces all blocks, also by their absence (DR-10). */
 static void take_whole(struct effective_policy *effective, const struct traffic_policy *policy,
-                       const struct object_meta *owner)
+                       const struct policy_origin *origin)
 {
     effective->load_balancer = policy->load_balancer;
     effective->connection_pool = policy->connection_pool;
     effective->tls = policy->tls;
-    effective->owner = owner;
+    effective->load_balancer_origin = *origin;
+    effective->tls_origin = *origin;
+}
+
+/* DR-11: block by block. */
+static void take_blocks(struct effective_policy *effective, const struct traffic_policy *policy,
+                        const struct policy_origin *origin)
+{
+    if (policy->load_balancer != NULL) {
+        effective->load_balancer = policy->load_balancer;
+        effective->load_balancer_origin = *origin;
+    }
+    if (policy->connection_pool != NULL) {
+        effective->connection_pool = policy->connection_pool;
+    }
+    if (policy->tls != NULL) {
+        effective->tls = policy->tls;
+        effective->tls_origin = *origin;
+    }
+}
+
+/* The policy itself is laid over what is there, one of its ports takes the place of all of it. */
+static void take_policy(struct effective_policy *effective, const struct traffic_policy *policy,
+                        struct policy_origin *origin, uint32_t port)
+{
+    const struct traffic_policy *at_port = port_level_of(policy, port);
+
+    origin->port_level = SIZE_MAX;
+    if (at_port != NULL) {
+        origin->port_level = (size_t)(at_port - policy->port_level_settings.items);
+        take_whole(effective, at_port, origin);
+    } else {
+        take_blocks(effective, policy, origin);
+    }
+    if (policy->has_proxy_protocol) {
+        effective->proxy_policy = policy;
+    }
 }
 
 struct effective_policy destination_rules_policy(const struct merged_rule *rule,
                                                  const struct merged_subset *subset, uint32_t port)
 {
     struct effective_policy effective = { 0 };
-    const struct traffic_policy *policy;
-    const struct traffic_policy *at_port;
 
     if (rule != NULL && rule->policy_owner != NULL) {
-        policy = rule->policy_owner->traffic_policy;
-        at_port = port_level_of(policy, port);
-        take_whole(&effective, at_port != NULL ? at_port : policy, &rule->policy_owner->meta);
-        effective.proxy_policy = policy->has_proxy_protocol ? policy : NULL;
+        struct policy_origin origin = { .object = &rule->policy_owner->meta };
+
+        take_policy(&effective, rule->policy_owner->traffic_policy, &origin, port);
     }
-    if (subset == NULL || subset->subset->traffic_policy == NULL) {
-        return effective;
-    }
-    policy = subset->subset->traffic_policy;
-    at_port = port_level_of(policy, port);
-    if (policy->has_proxy_protocol) {
-        effective.proxy_policy = policy;
-    }
-    if (at_port != NULL) {
-        take_whole(&effective, at_port, &subset->owner->meta);
-        return effective;
-    }
-    if (policy->load_balancer != NULL) {
-        effective.load_balancer = policy->load_balancer;
-    }
-    if (policy->connection_pool != NULL) {
-        effective.connection_pool = policy->connection_pool;
-    }
-    if (policy->tls != NULL) {
-        effective.tls = policy->tls;
-        effective.owner = &subset->owner->meta;
+    if (subset != NULL && subset->subset->traffic_policy != NULL) {
+        struct policy_origin origin = { .object = &subset->owner->meta, .subset = subset };
+
+        take_policy(&effective, subset->subset->traffic_policy, &origin, port);
     }
     return effective;
+}
+
+const char *destination_rules_field(struct arena *arena, const struct policy_origin *origin,
+                                    const char *block)
+{
+    struct str subset = STR("");
+    struct str port_level = STR("");
+
+    if (origin->subset != NULL) {
+        subset = arena_printf(arena, "subsets[%zu].", origin->subset->index);
+    }
+    if (origin->port_level != SIZE_MAX) {
+        port_level = arena_printf(arena, "portLevelSettings[%zu].", origin->port_level);
+    }
+    return arena_printf(arena, "spec.%.*strafficPolicy.%.*s%s", STR_ARG(subset),
+                        STR_ARG(port_level), block)
+        .ptr;
 }

@@ -22,12 +22,20 @@ struct merged_rule {
     struct merged_rule *next; /* kept apart, for the same host and namespace */
 };
 
+/* Where a block was written, for findings. */
+struct policy_origin {
+    const struct object_meta *object;   /* NULL: the block is not there */
+    const struct merged_subset *subset; /* NULL: the top-level policy */
+    size_t port_level;                  /* in its portLevelSettings; SIZE_MAX: in none of them */
+};
+
 /* The blocks in force for one port and subset; NULL: the default. */
 struct effective_policy {
     const struct load_balancer *load_balancer;
     const struct connection_pool *connection_pool;
     const struct client_tls *tls;
-    const struct object_meta *owner; /* of the tls block, for findings */
+    struct policy_origin load_balancer_origin;
+    struct policy_origin tls_origin;
     const struct traffic_policy
         *proxy_policy; /* asks for a PROXY header (DR-80); NULL: none does */
 };
@@ -46,6 +54,9 @@ const struct merged_subset *destination_rules_subset(const struct merged_rule *r
 /* DR-10, DR-11. `rule` and `subset` may be NULL. */
 struct effective_policy destination_rules_policy(const struct merged_rule *rule,
                                                  const struct merged_subset *subset, uint32_t port);
+/* "spec.subsets[1].trafficPolicy.portLevelSettings[0].tls" for the block "tls". */
+const char *destination_rules_field(struct arena *arena, const struct policy_origin *origin,
+                                    const char *block);
 /* DR-4: the namespaces whose rules a destination in `service_namespace` can meet. */
 bool destination_rules_looks_in(const struct compile_options *options, struct str service_namespace,
                                 struct str rule_namespace);

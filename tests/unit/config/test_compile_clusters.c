@@ -95,6 +95,44 @@ static void test_no_cluster(void **state)
     }
 }
 
+/* DR-10, DR-11: a block is told of where it was written: file, object and field. */
+static void test_place_of_balancer(void **state)
+{
+    static const struct {
+        const char *policies;
+        const char *field;
+    } rows[] = {
+        { "trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}",
+          "spec.trafficPolicy.loadBalancer.simple" },
+        { "subsets: [{name: v0}, {name: v1, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}}]",
+          "spec.subsets[1].trafficPolicy.loadBalancer.simple" },
+        { "trafficPolicy: {tls: {mode: DISABLE}}, subsets: [{name: v1, trafficPolicy: "
+          "{portLevelSettings: [{port: {number: 1}, tls: {mode: DISABLE}}, {port: {number: 8080}, "
+          "loadBalancer: {simple: PASSTHROUGH}}]}}]",
+          "spec.subsets[0].trafficPolicy.portLevelSettings[1].loadBalancer.simple" },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct snapshot_case test;
+        struct text yaml = { 0 };
+        const struct finding *finding;
+
+        text_printf(&yaml,
+                    SERVICE("app", "reviews", "{ports: [{name: http, port: 8080}]}")
+                        RULE("app", "r", "{host: reviews, %s}") TO("{host: reviews%s}"),
+                    rows[i].policies, i == 0 ? "" : ", subset: v1");
+        snapshot_from_yaml(&test, yaml.ptr);
+        finding = snapshot_case_finding(&test, FINDING_POLICY_LOAD_BALANCER);
+        assert_non_null(finding);
+        assert_string_equal(finding->field.ptr, rows[i].field);
+        assert_string_equal(finding->object.ptr, "DestinationRule app/r");
+        assert_int_not_equal(finding->file.len, 0);
+        snapshot_case_close(&test);
+        text_cleanup(&yaml);
+    }
+}
+
 /* SV-10, SV-20 to SV-23, HT-41 (single port), DR-31. */
 static void test_kubernetes_service(void **state)
 {
@@ -632,6 +670,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_cluster),
+        cmocka_unit_test(test_place_of_balancer),
         cmocka_unit_test(test_kubernetes_service),
         cmocka_unit_test(test_no_endpoints),
         cmocka_unit_test(test_service_entries),

@@ -242,6 +242,27 @@ static void test_catch_all(void **state)
     snapshot_case_close(&test);
 }
 
+/* SN-3 is about one match: another one of the same rule keeps its names. */
+static void test_catch_all_beside_names(void **state)
+{
+    struct snapshot_case test;
+    (void)state;
+
+    snapshot_from_yaml(&test,
+                       GATEWAY("gw", PASSTHROUGH_SERVER("'*'")) VIRTUAL_SERVICE(
+                           "app", "v",
+                           "{gateways: [istio-system/gw], hosts: ['*'], tls: [" TLS_RULE(
+                               "{sniHosts: [a.com]}, {sniHosts: ['*', e.com]}, {sniHosts: [b.com]}",
+                               "any") ", " TLS_RULE("{sniHosts: ['*.com']}", "wild") "]}"));
+    assert_sni(&test, "a.com", "any.x");
+    assert_sni(&test, "b.com", "any.x");
+    assert_sni(&test, "c.com", "wild.x");
+    assert_sni(&test, "e.com", "wild.x");
+    assert_sni(&test, "a.org", "any.x");
+    assert_int_equal(snapshot_case_finding_count(&test, FINDING_SNI_TAKEN), 0);
+    snapshot_case_close(&test);
+}
+
 /* TT-2: the names are those of the rule; the server's hosts only say whose rules it takes. */
 static void test_names_of_rule(void **state)
 {
@@ -391,7 +412,7 @@ int main(void)
         cmocka_unit_test(test_catch_all),      cmocka_unit_test(test_names_of_rule),
         cmocka_unit_test(test_tls_match),      cmocka_unit_test(test_sni_taken),
         cmocka_unit_test(test_rule_met_twice), cmocka_unit_test(test_http_rules_only),
-        cmocka_unit_test(test_tls_port),
+        cmocka_unit_test(test_tls_port),       cmocka_unit_test(test_catch_all_beside_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
