@@ -6,8 +6,7 @@
 
 #include <unistd.h>
 
-static const struct bound_listener *bindings_find(const struct bound_listeners *bindings,
-                                                  struct str key)
+static struct bound_listener *bindings_find(const struct bound_listeners *bindings, struct str key)
 {
     for (size_t i = 0; i < bindings->count; i++) {
         if (str_equals(bindings->items[i].key, key)) {
@@ -27,6 +26,13 @@ static bool bindings_snapshot_has(const struct snapshot *snapshot, struct str ke
     return false;
 }
 
+/* What is told of it: two servers may follow each other on one address. */
+static bool bindings_is_same(const struct bound_listener *left, const struct bound_listener *right)
+{
+    return str_equals(left->name, right->name) && str_equals(left->protocol, right->protocol) &&
+           left->gateway_port == right->gateway_port;
+}
+
 bool bindings_prepare(const struct bound_listeners *bindings, const struct snapshot *snapshot,
                       size_t worker_count, struct bindings_change *change, struct err *err)
 {
@@ -34,9 +40,7 @@ bool bindings_prepare(const struct bound_listeners *bindings, const struct snaps
     change->fds = mem_alloc_array(snapshot->listener_count * worker_count + 1, sizeof(int));
     for (size_t i = 0; i < snapshot->listener_count; i++) {
         const struct snapshot_listener *listener = &snapshot->listeners[i];
-        if (bindings_find(bindings, listener->key) != NULL) {
-            continue;
-        }
+        const struct bound_listener *kept = bindings_find(bindings, listener->key);
         struct bound_listener opened = {
             .key = listener->key,
             .name = listener->name,
@@ -44,6 +48,12 @@ bool bindings_prepare(const struct bound_listeners *bindings, const struct snaps
             .gateway_port = listener->gateway_port,
             .bound = listener->address,
         };
+        if (kept != NULL) {
+            if (!bindings_is_same(kept, &opened)) {
+                vec_push(&change->renamed, opened);
+            }
+            continue;
+        }
         int *fds = change->fds + change->opened.count * worker_count;
         if (!listener_bind(&opened.bound, fds, worker_count, err)) {
             err_prefix(err, "Gateway port %u", listener->gateway_port);
@@ -102,9 +112,28 @@ static void bindings_remove(struct bound_listeners *bindings, struct str key)
     }
 }
 
+static void bindings_copy_texts(struct bound_listener *listener)
+{
+    listener->key = bindings_copy(listener->key);
+    listener->name = bindings_copy(listener->name);
+    listener->protocol = bindings_copy(listener->protocol);
+}
+
+static void bindings_rename(struct bound_listeners *bindings, const struct bound_listener *renamed)
+{
+    struct bound_listener *listener = bindings_find(bindings, renamed->key);
+    struct address bound = listener->bound; /* with the port that the kernel picked */
+
+    bindings_free_texts(listener);
+    *listener = *renamed;
+    listener->bound = bound;
+    bindings_copy_texts(listener);
+}
+
 static void bindings_forget_change(struct bindings_change *change)
 {
     mem_free(change->fds);
+    vec_cleanup(&change->renamed);
     vec_cleanup(&change->opened);
     vec_cleanup(&change->closed);
     change->fds = NULL;
@@ -112,16 +141,18 @@ static void bindings_forget_change(struct bindings_change *change)
 
 bool bindings_commit(struct bound_listeners *bindings, struct bindings_change *change)
 {
-    bool is_changed = change->opened.count != 0 || change->closed.count != 0;
+    bool is_changed =
+        change->opened.count != 0 || change->closed.count != 0 || change->renamed.count != 0;
 
+    for (size_t i = 0; i < change->renamed.count; i++) {
+        bindings_rename(bindings, &change->renamed.items[i]);
+    }
     for (size_t i = 0; i < change->closed.count; i++) {
         bindings_remove(bindings, change->closed.items[i]);
     }
     for (size_t i = 0; i < change->opened.count; i++) {
         struct bound_listener listener = change->opened.items[i];
-        listener.key = bindings_copy(listener.key);
-        listener.name = bindings_copy(listener.name);
-        listener.protocol = bindings_copy(listener.protocol);
+        bindings_copy_texts(&listener);
         vec_push(bindings, listener);
     }
     bindings_forget_change(change);

@@ -12,6 +12,7 @@ struct bindings_change {
     struct bound_listeners opened; /* texts belong to the snapshot until bindings_commit() */
     int *fds;
     size_t worker_count;
+    struct bound_listeners renamed; /* kept, but another protocol is spoken there; texts as above */
     struct str_vec closed; /* views of keys in the bindings; good until bindings_commit() */
 };
 

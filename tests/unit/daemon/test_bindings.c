@@ -106,6 +106,39 @@ static void test_open_keep_close(void **state)
     bindings_cleanup(&bindings);
 }
 
+/* A port that turns from HTTPS to TCP keeps its sockets; what is told of it follows. */
+static void test_another_protocol(void **state)
+{
+    const char *const keys[] = { "a" };
+    struct address any = { 0 };
+    struct bound_listeners bindings = { 0 };
+    struct bindings_change change;
+
+    (void)state;
+    assert_true(address_parse(STR("127.0.0.1"), 0, &any));
+    struct snapshot *snapshot = make_snapshot(keys, &any, 1);
+    assert_true(bindings_prepare(&bindings, snapshot, WORKERS, &change, NULL));
+    close_sockets(&change);
+    assert_true(bindings_commit(&bindings, &change));
+    drop(snapshot);
+    uint16_t port = address_port(&bindings.items[0].bound);
+
+    snapshot = make_snapshot(keys, &any, 1);
+    snapshot->listeners[0].protocol = arena_copy_str(snapshot->arena, STR("TCP"));
+    snapshot->listeners[0].gateway_port = 9000;
+    assert_true(bindings_prepare(&bindings, snapshot, WORKERS, &change, NULL));
+    assert_int_equal(change.opened.count, 0);
+    assert_int_equal(change.closed.count, 0);
+    assert_true(bindings_commit(&bindings, &change));
+    drop(snapshot);
+    assert_int_equal(bindings.count, 1);
+    assert_true(str_equals(bindings.items[0].key, STR("a")));
+    assert_true(str_equals(bindings.items[0].protocol, STR("TCP")));
+    assert_int_equal(bindings.items[0].gateway_port, 9000);
+    assert_int_equal(address_port(&bindings.items[0].bound), port);
+    bindings_cleanup(&bindings);
+}
+
 static void test_taken_address(void **state)
 {
     const char *const keys[] = { "free", "taken" };
@@ -151,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open_keep_close),
+        cmocka_unit_test(test_another_protocol),
         cmocka_unit_test(test_taken_address),
         cmocka_unit_test(test_cancel),
     };
