@@ -249,7 +249,7 @@ static void h2_conn_on_later(void *arg)
 
     (void)h2_conn_punish(h2);
     h2_leg_tell_events(h2);
-    h2_send_pack(h2);
+    h2_send_pack_now(h2);
     if (!h2->is_closed) {
         h2_send_flush(h2);
         h2_leg_tell_events(h2); /* what packing has brought up */

@@ -204,8 +204,10 @@ void h2_receive_late_end(struct h2_leg *leg, const struct refusal *refusal);
 
 /* --- h2_send.c */
 void h2_send_set_callbacks(struct nghttp2_session_callbacks *callbacks);
-/* Packs frames until nothing is left or the transport is full. Not inside the library. */
+/* Packs frames until nothing is left or the transport is full. Not inside the library. What is packed
+ * leaves at the end of the turn; with _now the caller flushes, and no other turn is asked for. */
 void h2_send_pack(struct h2_conn *h2);
+void h2_send_pack_now(struct h2_conn *h2);
 /* Gives what is packed to the transport. */
 void h2_send_flush(struct h2_conn *h2);
 /* A GOAWAY of ours without the library: the last frame of a connection. */

@@ -69,7 +69,7 @@ static void h2_send_tell_stream_limit(struct h2_conn *h2, size_t len)
     }
 }
 
-void h2_send_pack(struct h2_conn *h2)
+void h2_send_pack_now(struct h2_conn *h2)
 {
     if (h2->is_closed || h2->is_packing) {
         return;
@@ -89,7 +89,14 @@ void h2_send_pack(struct h2_conn *h2)
         h2_send_tell_stream_limit(h2, (size_t)len);
     }
     h2->is_packing = false;
-    h2_conn_later(h2);
+}
+
+void h2_send_pack(struct h2_conn *h2)
+{
+    h2_send_pack_now(h2);
+    if (h2->outbox.len > 0) {
+        h2_conn_later(h2);
+    }
 }
 
 void h2_send_goaway(struct h2_conn *h2, uint32_t code, const char *reason)
