@@ -110,14 +110,15 @@ void client_tls_on_deadline(struct client *client)
 
 /* --- Handshake -------------------------------------------------------------------------------- */
 
-/* TT-24. The route is that of now: a reload may have come during the handshake. */
+/* TT-24. The route is that of now: a reload may have come during the handshake, and have refused the
+ * server (its mode), which is then without one. */
 static void client_tls_start_tunnel(struct client *client)
 {
     const struct tls_server *server = client_find_server(client);
 
     mem_free(client->hello);
     client->hello = NULL;
-    if (server != NULL && server->kind == TLS_SERVER_TCP) {
+    if (server != NULL && server->kind == TLS_SERVER_TCP && server->tcp != NULL) {
         tunnel_start(client, server->tcp, TUNNEL_TLS);
     } else {
         client_part(client);

@@ -85,6 +85,34 @@ def test_upstream_half_closes_first(tcp):
     no_tunnel(gateway)
 
 
+def test_rest(tcp):
+    """Nothing spins: an idle tunnel, one that is half closed in either direction, a stuck one."""
+    go = threading.Event()
+
+    def behaviour(origin, sock):
+        if sock.recv(1) == b"u":
+            sock.shutdown(socket.SHUT_WR)
+        go.wait(30)
+
+    gateway, _ = tcp(behaviour)
+    with raw.Client(gateway.port(9000)) as client:
+        client.send(b"x")
+        assert gateway.is_quiet(), "an idle tunnel"
+        client.socket.shutdown(socket.SHUT_WR)
+        assert gateway.is_quiet(), "the client has ended"
+    with raw.Client(gateway.port(9000)) as client:
+        client.send(b"u")
+        assert client.at_end()
+        assert gateway.is_quiet(), "the upstream has ended"
+    with raw.Client(gateway.port(9000)) as client:
+        client.socket.settimeout(1)
+        with pytest.raises(TimeoutError):
+            while True:
+                client.socket.send(b"x" * 65536)
+        assert gateway.is_quiet(), "a stuck tunnel"
+    go.set()
+
+
 def test_upstream_speaks_first(tcp):
     """Nothing may wait for the client's first byte."""
     gateway, origin = tcp(greet)
@@ -332,6 +360,39 @@ def test_reloads_and_drain_leave_tunnels(tcp):
     assert gateway.process.wait(20) == 0
 
 
+def test_port_changes_its_protocol(tcp, new_origin):
+    """HR-3: the sockets stay, what is spoken there does not; a tunnel stays what it is."""
+    gateway, _ = tcp()
+    origin = new_origin()
+    as_tcp = (gateway.config / "all.yaml").read_text()
+    as_http = objects.documents(
+        objects.gateway("gw", objects.http_server(port=9000)),
+        objects.virtual_service("vs", objects.route("http.test")),
+        objects.service_entry("http.test", origin.port),
+    )
+    port = gateway.port(9000)
+    with raw.Client(port) as tunnel:
+        tunnel.send(b"a")
+        assert tunnel.read_exactly(1) == b"a"
+        before = gateway.revision()
+        gateway.write("all.yaml", as_http)
+        gateway.wait_revision_after(before)
+        with raw.Client(port) as client:
+            assert client.request().status == 200
+            tunnel.send(b"b")
+            assert tunnel.read_exactly(1) == b"b"
+            before = gateway.revision()
+            gateway.write("all.yaml", as_tcp)
+            gateway.wait_revision_after(before)
+            with raw.Client(port) as other:
+                other.send(b"c")
+                assert other.read_exactly(1) == b"c"
+            try:  # a connection of HTTP that is left has no routes any more
+                assert client.request().status == 404
+            except (OSError, EOFError, AssertionError):
+                pass
+
+
 def test_many_connections_give_their_descriptors_back(tcp):
     """hardening 7."""
     gateway, origin = tcp()
@@ -417,6 +478,33 @@ def test_terminated_tcp_of_an_unknown_name(terminated):
         raw.Client(gateway.port(443), tls=raw.tls_context(), server_name="b.example.com")
     assert origin.connection_count == 0
     assert " NR " in gateway.wait_access_lines(1)[0]
+
+
+def test_server_refused_while_a_handshake_is_under_way(terminated):
+    """TT-24: the route is that of the end of the handshake; of a server that is no more, there is none."""
+    gateway, origin = terminated()
+    sent, received = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = raw.tls_context(alpn=()).wrap_bio(received, sent, server_hostname="a.example.com")
+    with raw.Client(gateway.port(443)) as client:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                client.send(sent.read())
+                received.write(client.socket.recv(65536))
+        before = gateway.revision()
+        text = (gateway.config / "all.yaml").read_text()
+        other = objects.gateway("other", objects.tls_server("b.example.com"))
+        gateway.write(
+            "all.yaml", text.replace("SIMPLE", "MUTUAL") + "---\n" + objects.documents(other)
+        )
+        gateway.wait_revision_after(before)
+        client.send(sent.read())  # Finished
+        client.read_all()  # tickets, close_notify
+    assert origin.connection_count == 0
+    assert gateway.process.poll() is None
+    no_tunnel(gateway)
 
 
 def test_tls_towards_a_tcp_upstream(new_gateway, new_h2_origin, authority, tmp_path):
