@@ -133,6 +133,26 @@ def test_stuck_stream_beside_100_busy_ones(gate):
         assert client.request("/small").status == 200
 
 
+def test_rest(gate):
+    """Nothing spins: an idle connection, a stuck response, one whose client has gone."""
+    gateway, origin = gate
+    with busy_client(gateway) as client:
+        assert client.request("/small").status == 200
+        assert gateway.is_quiet(), "an idle connection"
+        stuck_at(origin, client, client.open("/large"))
+        assert gateway.is_quiet(), "a stuck stream"
+    with RawClient(gateway.port(80), receive_buffer=65536) as deaf:
+        deaf.settings([(4, 2**31 - 1)])
+        deaf.window(0, 2**31 - 1 - 65535)
+        deaf.get("/large")
+        assert gateway.is_quiet(), "a stuck connection"
+    assert gateway.is_quiet(), "the client has gone"
+    with Client(gateway.port(80)) as client:
+        upload = client.open("/upload", method="POST", end=False)
+        upload.send(b"x" * 1000)
+        assert gateway.is_quiet(), "half a request"
+
+
 def test_client_that_reads_nothing_at_all(gate):
     """The whole connection is stuck, windows wide open: TCP's back-pressure holds, other connections
     see nothing of it."""

@@ -388,6 +388,46 @@ def test_server_without_a_rule(new_gateway, upstream, new_tcp_origin):
     assert who(gateway, "up.example.com") is not None
 
 
+def test_rules_come_and_go(new_gateway, upstream):
+    """RL-31 P: a rule that breaks stays what it was; TT-6: one that goes takes its names along. What is
+    open stays open (HR-1)."""
+    one, two = upstream("one"), upstream("two")
+    gateway = new_gateway()
+
+    def rule(origin, sni):
+        return objects.virtual_service(
+            origin.name,
+            hosts=[f"{origin.name}.example.com"],
+            tls=[objects.tls_route([sni], f"{origin.name}.test")],
+        )
+
+    def reload(*rules):
+        before = gateway.revision()
+        gateway.write(
+            "all.yaml",
+            objects.documents(
+                objects.gateway("gw", objects.tls_server("*.example.com")),
+                *rules,
+                *services,
+            ),
+        )
+        gateway.wait_revision_after(before)
+
+    services = [objects.service_entry(f"{o.name}.test", o.port, protocol="TLS") for o in (one, two)]
+    good = [rule(origin, f"{origin.name}.example.com") for origin in (one, two)]
+    configure(gateway, [one, two], good, objects.tls_server("*.example.com"))
+    assert who(gateway, "one.example.com") == ("one", one.serial)
+    with dial(gateway, "two.example.com") as client:
+        reload(rule(one, "elsewhere.org"), good[1])  # TT-1: not of its hosts
+        assert who(gateway, "one.example.com") == ("one", one.serial)
+        reload(good[0])
+        assert who(gateway, "two.example.com") is None
+        assert who(gateway, "one.example.com") == ("one", one.serial)
+        assert client.read_until(b"\n") == b"two"
+    reload(*good)
+    assert who(gateway, "two.example.com") == ("two", two.serial)
+
+
 def test_upstream_that_refuses(new_gateway):
     """TT-28."""
     with socket.create_server(("127.0.0.1", 0)) as closed:

@@ -85,7 +85,6 @@ REFUSED = [
     # --- tls on a plain port and other protocols ---
     ("client hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 60 + b"\r\n\r\n", 400),
     ("ssh", b"SSH-2.0-OpenSSH_9.2\r\n\r\n", 400),
-    ("http/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     ("proxy v1", b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\nGET / HTTP/1.1\r\n" + H.encode() + b"\r\n", 400),
     ("proxy v2", b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + b"\0" * 12 + b"\r\n\r\n", 400),
     # --- fields ---

@@ -248,6 +248,29 @@ def test_half_close(plain):
     wait.until(lambda: gateway.metric("gatehouse_tunnels") == 0, "no tunnel")
 
 
+def test_rest(plain):
+    """Nothing spins: an idle tunnel, a half-closed one."""
+    go = threading.Event()
+
+    def behaviour(origin, stream):
+        stream.read_head()
+        stream.send(b"HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+        if stream.socket.recv(1) == b"u":
+            stream.socket.shutdown(raw.socket.SHUT_WR)
+        go.wait(30)
+
+    gateway, _ = plain(behaviour=behaviour)
+    for first in (b"x", b"u"):
+        with raw.Client(gateway.port(80)) as client:
+            upgrade_request(client)
+            assert client.response().status == 101
+            client.send(first)
+            assert gateway.is_quiet(), "an idle tunnel"
+            client.socket.shutdown(raw.socket.SHUT_WR)
+            assert gateway.is_quiet(), "the client has ended"
+    go.set()
+
+
 def test_idle_tunnel(plain):
     """CN-32: only the idle timer; a route timeout does not apply."""
     gateway, _ = plain(

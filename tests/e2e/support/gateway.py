@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 import urllib.request
 
 from . import wait
@@ -186,6 +187,20 @@ class Gateway:
 
     def descriptor_count(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def is_quiet(self, seconds=0.5):
+        """Does it rest while nothing happens? A loop that spins takes the whole time."""
+        wait.until(lambda: self._rests(0.05), "the gateway to come to rest")
+        return self._rests(seconds)
+
+    def _rests(self, seconds):
+        before = self.cpu_seconds()
+        time.sleep(seconds)  # what is measured, not waited for
+        return self.cpu_seconds() - before < 0.3 * seconds
 
     def resident_kib(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
