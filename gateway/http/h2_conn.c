@@ -489,12 +489,17 @@ static const struct transport_handler h2_conn_transport_handler = {
 
 /* --- What the owner asks ---------------------------------------------------------------------- */
 
+/* Before its SETTINGS came: 100, as the library assumes. */
+uint32_t h2_conn_peer_max_streams(const struct conn *conn)
+{
+    return nghttp2_session_get_remote_settings(((const struct h2_conn *)conn)->session,
+                                               NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
 static uint32_t h2_conn_max_streams(const struct h2_conn *h2)
 {
     uint32_t ours = h2->limits.max_streams == 0 ? UINT32_MAX : h2->limits.max_streams;
-    /* Before its SETTINGS came: 100, as the library assumes. */
-    uint32_t theirs =
-        nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    uint32_t theirs = h2_conn_peer_max_streams(&h2->conn);
 
     return ours < theirs ? ours : theirs;
 }

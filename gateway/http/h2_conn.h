@@ -23,6 +23,8 @@ size_t h2_conn_leg_count(const struct conn *conn);
 bool h2_conn_has_room(const struct conn *conn);
 /* Client role: the peer's first SETTINGS have come (on_room tells); what is asked below is known. */
 bool h2_conn_has_peer_settings(const struct conn *conn);
+/* Client role: the peer's SETTINGS_MAX_CONCURRENT_STREAMS. */
+uint32_t h2_conn_peer_max_streams(const struct conn *conn);
 /* Client role: the peer's SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441 3): tunnels can be asked for. */
 bool h2_conn_peer_takes_tunnels(const struct conn *conn);
 /* "1.52.0" */

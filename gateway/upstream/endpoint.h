@@ -34,6 +34,9 @@ struct endpoint {
     uint32_t busy_count; /* sharing ones included */
     uint32_t dial_count;
     uint32_t waiting_count; /* requests, whatever they wait for */
+    /* Streams its latest SETTINGS allowed on a connection; the next one is taken to allow as many until
+     * it says so itself. 0: none have come. */
+    uint32_t peer_streams;
 };
 
 /* With one reference; takes one on the cluster. */

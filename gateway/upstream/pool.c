@@ -169,9 +169,10 @@ static void pool_on_connected(void *owner, struct transport *transport, int erro
     pool_dial_free(dialing);
 }
 
-static uint32_t pool_dial_capacity(const struct cluster *cluster, enum http_version version)
+static uint32_t pool_dial_capacity(const struct endpoint *endpoint, enum http_version version)
 {
-    uint32_t capacity = LIMIT_POOL_ASSUMED_STREAMS;
+    const struct cluster *cluster = endpoint->cluster;
+    uint32_t capacity = pool_assumed_streams(endpoint);
 
     if (version != HTTP_VERSION_2) {
         return 1;
@@ -199,7 +200,7 @@ static struct pool_dial *pool_start_dial(struct endpoint *endpoint, const struct
     dialing->endpoint = endpoint_ref(endpoint);
     pool_key_copy(&dialing->key, key);
     list_init(&dialing->waiting);
-    dialing->capacity = pool_dial_capacity(endpoint->cluster, key->version);
+    dialing->capacity = pool_dial_capacity(endpoint, key->version);
     list_push_back(&endpoint->dials, &dialing->link);
     endpoint->dial_count++;
     dialing->connect = connect_start(endpoint, &options, pool_on_connected, dialing);

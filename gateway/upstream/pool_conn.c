@@ -191,6 +191,15 @@ void pool_conn_rest(struct pool_conn *pooled)
 
 /* --- Legs ------------------------------------------------------------------------------------- */
 
+static bool pool_conn_has_room(const struct pool_conn *pooled)
+{
+    const struct conn *conn = pooled->conn;
+
+    return pool_conn_is_http2(pooled) && h2_conn_has_room(conn) &&
+           (h2_conn_has_peer_settings(conn) ||
+            h2_conn_leg_count(conn) < pool_assumed_streams(pooled->endpoint));
+}
+
 struct leg *pool_conn_open_leg(struct pool_conn *pooled, const struct pool_request *request)
 {
     uint32_t request_limit = pooled->endpoint->cluster->max_requests_per_connection;
@@ -205,8 +214,7 @@ struct leg *pool_conn_open_leg(struct pool_conn *pooled, const struct pool_reque
         return NULL;
     }
     pooled->request_count++;
-    bool has_room = pool_conn_is_http2(pooled) && h2_conn_has_room(pooled->conn);
-    pool_conn_move(pooled, has_room ? POOL_SHARING : POOL_BUSY);
+    pool_conn_move(pooled, pool_conn_has_room(pooled) ? POOL_SHARING : POOL_BUSY);
     if (request_limit != 0 && pooled->request_count >= request_limit) {
         pool_conn_leave(pooled);
     }
@@ -317,7 +325,11 @@ static void pool_conn_on_room(void *owner, struct conn *conn)
     struct pool_conn *pooled = owner;
     struct endpoint *endpoint = endpoint_ref(pooled->endpoint);
 
-    if (pooled->place == POOL_BUSY && !pooled->is_leaving && h2_conn_has_room(conn)) {
+    if (h2_conn_has_peer_settings(conn)) {
+        uint32_t told = h2_conn_peer_max_streams(conn);
+        endpoint->peer_streams = told > 0 ? told : 1; /* none at all does not last */
+    }
+    if (pooled->place == POOL_BUSY && !pooled->is_leaving && pool_conn_has_room(pooled)) {
         pool_conn_move(pooled, POOL_SHARING);
     }
     pool_conn_serve_held(pooled);

@@ -2,6 +2,7 @@
 #ifndef GATEWAY_UPSTREAM_POOL_STATE_H
 #define GATEWAY_UPSTREAM_POOL_STATE_H
 
+#include "gateway/base/limits.h"
 #include "gateway/upstream/connect.h"
 #include "gateway/upstream/pool.h"
 
@@ -45,6 +46,14 @@ static inline bool pool_key_equals(const struct pool_key *a, const struct pool_k
     return a->version == b->version && a->settings == b->settings && a->client_id == b->client_id &&
            a->server_name.len == b->server_name.len &&
            (a->server_name.len == 0 || str_equals_nocase(a->server_name, b->server_name));
+}
+/* What a connection is taken to carry until its SETTINGS have come. A stream too many would be refused,
+ * and its request has only so many tries. */
+static inline uint32_t pool_assumed_streams(const struct endpoint *endpoint)
+{
+    uint32_t told = endpoint->peer_streams;
+
+    return told != 0 && told < LIMIT_POOL_ASSUMED_STREAMS ? told : LIMIT_POOL_ASSUMED_STREAMS;
 }
 /* The one of this key that has waited longest, or NULL. */
 struct pool_request *pool_first_waiting(const struct endpoint *endpoint,

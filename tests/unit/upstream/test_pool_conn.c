@@ -358,6 +358,60 @@ static void test_room_serves_who_waits(void **state)
     }
 }
 
+/* Streams beyond what the origin allows are refused, and each is one try less: what it once told is known
+ * before its next connection tells it again. */
+static void test_the_limit_of_the_origin_is_remembered(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->origin.max_streams = 2;
+    publish(fixture);
+    warm_up(fixture);
+    h2_origin_go_away(&fixture->origin);
+    RUN_UNTIL(fixture->set.loop, fixture->endpoint->idle_count == 0);
+    fixture->origin.is_holding_settings = true;
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(user_ask(fixture, &fixture->users[i]), POOL_WAIT);
+    }
+    assert_int_equal(fixture->endpoint->dial_count, 3);
+    RUN_UNTIL(fixture->set.loop, fixture->endpoint->dial_count == 0);
+    /* The third one has room for one more, and not for two. */
+    assert_int_equal(user_ask(fixture, &fixture->users[5]), POOL_LEG);
+    assert_int_equal(user_ask(fixture, &fixture->users[6]), POOL_WAIT);
+    for (int i = 0; i < 7; i++) {
+        RUN_UNTIL(fixture->set.loop, fixture->users[i].leg != NULL);
+        user_send(fixture, &fixture->users[i]);
+    }
+    h2_origin_send_settings(&fixture->origin);
+    for (int i = 0; i < 7; i++) {
+        RUN_UNTIL(fixture->set.loop, fixture->users[i].is_over);
+        assert_int_equal(fixture->users[i].status, 200);
+    }
+    assert_int_equal(h2_origin_busiest(&fixture->origin), 2);
+}
+
+/* An origin that allows more than before is believed at once. */
+static void test_the_limit_of_the_origin_may_rise(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->origin.max_streams = 1;
+    publish(fixture);
+    warm_up(fixture);
+    assert_int_equal(fixture->endpoint->peer_streams, 1);
+    h2_origin_go_away(&fixture->origin);
+    RUN_UNTIL(fixture->set.loop, fixture->endpoint->idle_count == 0);
+    fixture->origin.max_streams = 0;
+    warm_up(fixture);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(user_ask(fixture, &fixture->users[i]), POOL_LEG);
+    }
+    for (int i = 0; i < 4; i++) {
+        user_finish(fixture, &fixture->users[i]);
+        assert_int_equal(fixture->users[i].status, 200);
+    }
+}
+
 static void test_GOAWAY_finishes_and_is_not_used_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -564,6 +618,8 @@ int main(void)
         CASE(test_maxConcurrentStreams_spreads_over_connections),
         CASE(test_the_fuller_connection_is_used_first),
         CASE(test_room_serves_who_waits),
+        CASE(test_the_limit_of_the_origin_is_remembered),
+        CASE(test_the_limit_of_the_origin_may_rise),
         CASE(test_GOAWAY_finishes_and_is_not_used_again),
         CASE(test_a_tunnel_where_none_is_taken),
         CASE(test_a_tunnel_waits_for_SETTINGS),
