@@ -1,13 +1,18 @@
 """Certificates renewed without a restart and without a lost request. Spec: TL-22, TL-26 to TL-33,
 HR-1, HR-2, HR-11; ecosystem section 8."""
 
+import socket
 import ssl
 import time
+
+import pytest
 
 from support import objects, raw, wait
 from support.certificates import Authority, write_secret
 from support.gateway import IS_SANITIZED
+from support.h2_origin import server_context
 from support.load import Load
+from support.origin import Stream
 
 
 def serial_of(gateway, name="a.example.com"):
@@ -233,3 +238,108 @@ def test_new_authority(secure):
     write_secret(gateway.secrets / "a-cert", pair)
     wait.until(lambda: serial_of(gateway) == pair.serial, "the new certificate")
     assert raw.get(gateway.port(443), tls=raw.tls_context(authority.pem)).status == 200
+
+
+# --- TLS towards upstreams -----------------------------------------------------------------------
+
+
+def behind_tls(origin, **tls):
+    return objects.documents(
+        objects.gateway("gw", objects.http_server("*")),
+        objects.virtual_service("vs", objects.route("origin.test")),
+        objects.service_entry("origin.test", origin.port),
+        *([objects.destination_rule("origin.test", tls=tls)] if tls else []),
+    )
+
+
+@pytest.fixture
+def tls_or_not(new_tcp_origin, authority, tmp_path):
+    """An origin that takes what comes: TLS, or HTTP in the clear. `pair` may be changed."""
+    contexts = {}
+
+    def behaviour(origin, sock):
+        is_tls = sock.recv(1, socket.MSG_PEEK) == b"\x16"
+        if is_tls:
+            if origin.pair.serial not in contexts:
+                contexts[origin.pair.serial] = server_context(
+                    origin.pair, tmp_path / str(origin.pair.serial)
+                )
+            sock = contexts[origin.pair.serial].wrap_socket(sock, server_side=True)
+            origin.sockets.append(sock)
+        stream = Stream(sock)
+        while stream.read_request():
+            body = b"tls" if is_tls else b"plain"
+            sock.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+        sock.close()
+
+    origin = new_tcp_origin(behaviour=behaviour)
+    origin.pair = authority.issue("origin.test")
+    return origin
+
+
+def test_upstream_tls_comes_and_goes_under_load(new_gateway, tls_or_not, authority, tmp_path):
+    """HR-1, DR-60, DR-61: what was on its way is answered, and what comes after goes as it should."""
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(authority.pem)
+    rules = [{}, {"mode": "SIMPLE", "caCertificates": str(ca), "sni": "origin.test"}]
+    gateway = new_gateway()
+    gateway.write("all.yaml", behind_tls(tls_or_not))
+    gateway.start()
+    with Load(gateway.port(80), keep_alive=16, per_second=50) as load:
+        wait.until(lambda: load.done > 100, "the load to run", 60)
+        for i in range(1, 13):
+            before = gateway.revision()
+            gateway.write("all.yaml", behind_tls(tls_or_not, **rules[i % 2]))
+            gateway.wait_revision_after(before)
+            answer = raw.get(gateway.port(80))
+            assert answer.body == (b"tls" if i % 2 else b"plain"), answer
+    assert not load.failures, (len(load.failures), load.failures[:5])
+    assert load.reconnects == 0
+
+
+def test_new_authority_of_an_upstream(new_gateway, tls_or_not, authority, tmp_path):
+    """DR-64: a CA file is read anew, and connections that the former one vouched for are not used again."""
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(authority.pem)
+    other = Authority("other authority")
+    gateway = new_gateway()
+    gateway.write(
+        "all.yaml",
+        behind_tls(tls_or_not, mode="SIMPLE", caCertificates=str(ca), sni="origin.test"),
+    )
+    gateway.start()
+
+    def replace(pem):
+        before = gateway.revision()
+        (tmp_path / "new.pem").write_bytes(pem)
+        (tmp_path / "new.pem").replace(ca)
+        gateway.wait_revision_after(before)
+
+    assert raw.get(gateway.port(80)).status == 200
+    replace(other.pem)
+    answer = raw.get(gateway.port(80))
+    assert answer.status == 503 and b"CERTIFICATE_VERIFY_FAILED" in answer.body, answer
+    tls_or_not.pair = other.issue("origin.test")
+    assert raw.get(gateway.port(80)).status == 200
+    replace(authority.pem + other.pem)
+    assert raw.get(gateway.port(80)).status == 200
+
+
+def test_secret_of_an_upstream_that_comes_later(new_gateway, tls_or_not, authority):
+    """DR-61, DR-64, DR-68, TL-23, HR-11: never plaintext; healed by the secret alone."""
+    gateway = new_gateway()
+    gateway.write(
+        "all.yaml", behind_tls(tls_or_not, mode="MUTUAL", credentialName="up", sni="origin.test")
+    )
+    gateway.start()
+    assert raw.get(gateway.port(80)).status == 503
+    assert tls_or_not.connection_count == 0
+    before = gateway.revision()
+    pair = authority.issue("client.test")
+    write_secret(
+        gateway.secrets / "up",
+        {"tls.crt": pair.cert_pem, "tls.key": pair.key_pem, "ca.crt": authority.pem},
+    )
+    gateway.wait_revision_after(before)
+    answer = raw.get(gateway.port(80))
+    assert (answer.status, answer.body) == (200, b"tls"), answer
