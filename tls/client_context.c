@@ -114,6 +114,8 @@ static SSL_CTX *client_context_build(struct tls_client_context *context, struct 
     ERR_clear_error();
     /* Renegotiation and early data are off unless asked for. */
     SSL_CTX_set_custom_verify(ssl_ctx, SSL_VERIFY_PEER, client_context_on_verify);
+    /* A session outlives by days what was checked at its beginning: what has expired since then is refused. */
+    SSL_CTX_set_reverify_on_resume(ssl_ctx, 1);
     (void)SSL_CTX_set_session_cache_mode(ssl_ctx,
                                          SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ssl_ctx, client_context_on_session);

@@ -576,6 +576,50 @@ static void test_resumption(void **state)
     }
 }
 
+/* Stands before the C library's, for BoringSSL's X.509 code too. */
+static int64_t clock_ahead_s;
+
+time_t time(time_t *out)
+{
+    struct timespec now;
+
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
+    if (out != NULL) {
+        *out = now.tv_sec + clock_ahead_s;
+    }
+    return now.tv_sec + clock_ahead_s;
+}
+
+/* A session is no way round the check: what it once passed may have run out. */
+static void test_resumption_of_what_has_expired(void **state)
+{
+    struct pair pair;
+
+    (void)state;
+    for (int max = TLS_VERSION_1_2; max <= TLS_VERSION_1_3; max++) {
+        struct make_certificate_request request = { .common_name = "leaf",
+                                                    .alt_names = "DNS:a.example",
+                                                    .not_after = (int64_t)time(NULL) + 600,
+                                                    .issuer = &root };
+        struct tls_context *context =
+            server_context(&request, (enum tls_version)max, TLS_ALPN_HTTP);
+        struct tls_client_policy policy = { .ca = root_ca, .verifies_server_name = true };
+        struct tls_client_context *held = tls_client_context_cache_get(client_contexts, &policy);
+
+        assert_false(shake_again(&policy, "a.example", context));
+        assert_true(shake_again(&policy, "a.example", context));
+        clock_ahead_s = 1200;
+        pair_open(&pair, &policy, "a.example", context);
+        clock_ahead_s = 0;
+        assert_false(pair.client.is_shaken);
+        assert_string_equal(pair.client.reason, "verify_failed");
+        assert_non_null(strstr(pair.client.detail, "certificate has expired"));
+        pair_close(&pair);
+        tls_client_context_unref(held);
+        tls_context_unref(context);
+    }
+}
+
 /* --- Bytes and ends --------------------------------------------------------------------------- */
 
 static void test_written_before_the_handshake(void **state)
@@ -751,6 +795,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_server),
         cmocka_unit_test(test_the_hello_leaves),
         cmocka_unit_test(test_resumption),
+        cmocka_unit_test(test_resumption_of_what_has_expired),
         cmocka_unit_test(test_written_before_the_handshake),
         cmocka_unit_test(test_an_owner_who_comes_later),
         cmocka_unit_test(test_nobody_listens),
