@@ -80,6 +80,61 @@ static void find_unserved(struct compiler *compiler)
     }
 }
 
+/* Rules for sidecars only are none of ours. */
+static bool is_for_gateway(const struct l4_route *rule)
+{
+    for (size_t i = 0; i < rule->matches.count; i++) {
+        const struct str_vec *gateways = &rule->matches.items[i].gateways;
+
+        if (gateways->count == 0) {
+            return true;
+        }
+        for (size_t k = 0; k < gateways->count; k++) {
+            if (!str_equals(gateways->items[k], STR("mesh"))) {
+                return true;
+            }
+        }
+    }
+    return rule->matches.count == 0;
+}
+
+static void say_rules_unused(struct compiler *compiler, const struct bound_service *bound,
+                             const struct l4_route_vec *rules, const char *kind, const char *wanted)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        struct finding_at at = {
+            .object = &bound->object->meta,
+            .place = rules->items[i].place,
+            .field = arena_printf(compiler->scratch, "spec.%s[%zu]", kind, i).ptr,
+        };
+
+        if (is_for_gateway(&rules->items[i])) {
+            compiler_say(compiler, FINDING_L4_RULES_UNUSED, &at,
+                         "is not used: of the servers with a host of this VirtualService, none "
+                         "%s (spec GW-14)",
+                         wanted);
+            return; /* the others are not either */
+        }
+    }
+}
+
+/* GW-14: what a server does decides which of the three lists it looks at. */
+static void find_unused_rules(struct compiler *compiler)
+{
+    for (size_t i = 0; i < compiler->services.count; i++) {
+        const struct bound_service *bound = &compiler->services.items[i];
+
+        if (bound->is_served && !bound->is_tls_taken) {
+            say_rules_unused(compiler, bound, &bound->object->tls, "tls",
+                             "passes TLS through (tls.mode PASSTHROUGH)");
+        }
+        if (bound->is_served && !bound->is_tcp_taken) {
+            say_rules_unused(compiler, bound, &bound->object->tcp, "tcp",
+                             "is of protocol TCP, or of protocol TLS and ends it");
+        }
+    }
+}
+
 struct snapshot *compile_snapshot(const struct compile_options *options,
                                   const struct resource_set *resources,
                                   const struct secret_store *store,
@@ -106,6 +161,7 @@ struct snapshot *compile_snapshot(const struct compile_options *options,
     compile_listeners(&compiler);
     compile_clusters_finish(&compiler);
     find_unserved(&compiler);
+    find_unused_rules(&compiler);
 
     compile_services_cleanup(&compiler);
     map_cleanup(&compiler.said);

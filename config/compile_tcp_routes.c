@@ -18,7 +18,7 @@ VEC_STRUCT(service_list, const struct virtual_service *);
 /* --- Which VirtualServices -------------------------------------------------------------------- */
 
 /* TT-2, TT-22: those that have a host in common with the server, in the order of SN-70. */
-static void find_services(struct compiler *compiler, const struct tcp_scope *scope,
+static void find_services(struct compiler *compiler, const struct tcp_scope *scope, bool is_for_tls,
                           struct service_list *out)
 {
     const struct object_meta *meta = &scope->gateway->meta;
@@ -35,6 +35,8 @@ static void find_services(struct compiler *compiler, const struct tcp_scope *sco
         struct bound_service *bound = &compiler->services.items[overlaps.items[i].value];
 
         bound->is_served = true;
+        bound->is_tls_taken = bound->is_tls_taken || is_for_tls;
+        bound->is_tcp_taken = bound->is_tcp_taken || !is_for_tls;
         if (i == 0 || overlaps.items[i].value != overlaps.items[i - 1].value) {
             vec_push_in_arena(compiler->scratch, out, bound->object);
         }
@@ -215,7 +217,7 @@ const struct tcp_route *compile_tcp_routes_of_server(struct compiler *compiler,
     struct service_list services = { 0 };
     const struct tcp_route *route = NULL;
 
-    find_services(compiler, scope, &services);
+    find_services(compiler, scope, false, &services);
     for (size_t i = 0; i < services.count; i++) {
         struct rule_source source = { .compiler = compiler,
                                       .scope = scope,
@@ -342,7 +344,7 @@ void compile_tcp_routes_passthrough(struct compiler *compiler, const struct tcp_
     struct service_list services = { 0 };
     bool is_routed = false;
 
-    find_services(compiler, scope, &services);
+    find_services(compiler, scope, true, &services);
     for (size_t i = 0; i < services.count; i++) {
         struct rule_source source = { .compiler = compiler,
                                       .scope = scope,

@@ -16,6 +16,8 @@ struct bound_service {
     struct http_entries http; /* delegates merged in */
     bool is_refused;          /* something in it cannot be compiled: none of it is served */
     bool is_served;           /* some server has it */
+    bool is_tls_taken;        /* some server takes tls[] rules from it */
+    bool is_tcp_taken;        /* tcp[] rules */
 };
 
 /* The virtual services of one Gateway. */

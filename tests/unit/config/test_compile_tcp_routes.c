@@ -377,6 +377,50 @@ static void test_http_rules_only(void **state)
     snapshot_case_close(&test);
 }
 
+/* GW-14: what a server does decides which rules it looks at; what no server looks at is told. */
+static void test_rules_of_another_kind(void **state)
+{
+    static const struct {
+        const char *servers;
+        const char *rules;
+        const char *field; /* NULL: nothing to say */
+    } rows[] = {
+        { HTTP_SERVER("a.com"), "tls: [" TLS_RULE("{sniHosts: [a.com]}", "s") "]", "spec.tls[0]" },
+        { HTTPS_SERVER("h", "a.com"), "tls: [" TLS_RULE("{sniHosts: [a.com]}", "s") "]",
+          "spec.tls[0]" },
+        { TCP_SERVER("9000", "a.com"), "tls: [" TLS_RULE("{sniHosts: [a.com]}", "s") "]",
+          "spec.tls[0]" },
+        { HTTPS_SERVER("h", "a.com"),
+          "tcp: [{match: [{gateways: [mesh]}], " TO("m") "}, {" TO("s") "}]", "spec.tcp[1]" },
+        { PASSTHROUGH_SERVER("a.com"), "tcp: [{" TO("s") "}]", "spec.tcp[0]" },
+        { HTTP_SERVER("a.com"), "tcp: [{match: [{gateways: [mesh]}], " TO("m") "}]", NULL },
+        { PASSTHROUGH_SERVER("a.com") ", " HTTP_SERVER("a.com"),
+          "tls: [" TLS_RULE("{sniHosts: [a.com]}", "s") "], http: [" ROUTE("r", "") "]", NULL },
+        { TCP_SERVER("9000", "a.com"), "tcp: [{" TO("s") "}]", NULL },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct snapshot_case test;
+        struct text yaml = { 0 };
+        const struct finding *finding;
+
+        text_printf(&yaml,
+                    GATEWAY("gw", "%s") VIRTUAL_SERVICE(
+                        "app", "v", "{gateways: [istio-system/gw], hosts: [a.com], %s}"),
+                    rows[i].servers, rows[i].rules);
+        snapshot_from_yaml(&test, yaml.ptr);
+        finding = snapshot_case_finding(&test, FINDING_L4_RULES_UNUSED);
+        if ((finding == NULL) != (rows[i].field == NULL) ||
+            (finding != NULL && !str_equals(finding->field, str_from_cstr(rows[i].field)))) {
+            print_error("%zu: %s\n", i, finding != NULL ? finding->field.ptr : "nothing");
+            fail();
+        }
+        snapshot_case_close(&test);
+        text_cleanup(&yaml);
+    }
+}
+
 /* DR-60: bytes that pass through are TLS already, those of tcp[] are not. */
 static void test_tls_port(void **state)
 {
@@ -406,13 +450,21 @@ static void test_tls_port(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tcp_rules),      cmocka_unit_test(test_ignored_conditions),
-        cmocka_unit_test(test_first_service),  cmocka_unit_test(test_namespace_of_host),
-        cmocka_unit_test(test_destinations),   cmocka_unit_test(test_sni_wildcards),
-        cmocka_unit_test(test_catch_all),      cmocka_unit_test(test_names_of_rule),
-        cmocka_unit_test(test_tls_match),      cmocka_unit_test(test_sni_taken),
-        cmocka_unit_test(test_rule_met_twice), cmocka_unit_test(test_http_rules_only),
-        cmocka_unit_test(test_tls_port),       cmocka_unit_test(test_catch_all_beside_names),
+        cmocka_unit_test(test_tcp_rules),
+        cmocka_unit_test(test_ignored_conditions),
+        cmocka_unit_test(test_first_service),
+        cmocka_unit_test(test_namespace_of_host),
+        cmocka_unit_test(test_destinations),
+        cmocka_unit_test(test_sni_wildcards),
+        cmocka_unit_test(test_catch_all),
+        cmocka_unit_test(test_names_of_rule),
+        cmocka_unit_test(test_tls_match),
+        cmocka_unit_test(test_sni_taken),
+        cmocka_unit_test(test_rule_met_twice),
+        cmocka_unit_test(test_http_rules_only),
+        cmocka_unit_test(test_tls_port),
+        cmocka_unit_test(test_catch_all_beside_names),
+        cmocka_unit_test(test_rules_of_another_kind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
