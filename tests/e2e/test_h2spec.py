@@ -52,5 +52,11 @@ def test_h2spec(new_gateway, new_origin, port):
     counts = re.search(r"(\d+) tests, (\d+) passed, (\d+) skipped, (\d+) failed", report)
     assert counts, report[-4000:]
     print(f"\nh2spec on {port}: {counts.group(0)}")
-    assert int(counts.group(4)) == 0 and int(counts.group(3)) <= 1, report[-8000:]
+    failed = set(re.findall(r"× \d+: (.*)", report))
+    if port == "80":
+        # What is no preface there is HTTP/1.1 (CN-39), and answered 400 as such.
+        failed.discard("Sends invalid connection preface")
+    else:
+        assert int(counts.group(4)) == 0
+    assert not failed and int(counts.group(3)) <= 1, report[-8000:]
     assert int(counts.group(1)) >= 100, counts.group(0)
