@@ -94,7 +94,9 @@ static void page_server_on_look(void *arg)
 static struct bufferevent *page_server_on_accept(struct event_base *base, void *arg)
 {
     struct page_server *server = arg;
-    struct bufferevent *stream = bufferevent_socket_new(base, -1, 0); /* evhttp closes it */
+    /* The descriptor goes with the last reference, ours: were it evhttp's to close, its number would be
+     * another connection's by the time the events of this one are taken out of epoll. */
+    struct bufferevent *stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 
     if (stream == NULL) {
         return NULL; /* evhttp tries by itself, and fails */
