@@ -278,10 +278,10 @@ static void pool_conn_serve_held(struct pool_conn *pooled)
 {
     struct list *first;
 
-    if (list_is_empty(&pooled->waiting) || !h2_conn_has_peer_settings(pooled->conn)) {
+    if (!h2_conn_has_peer_settings(pooled->conn)) {
         return;
     }
-    timer_cancel(&pooled->settings_deadline);
+    timer_cancel(&pooled->settings_deadline); /* whoever it was armed for may have given up */
     while (pooled->conn != NULL && (first = list_first(&pooled->waiting)) != NULL) {
         struct pool_request *request = list_object(first, struct pool_request, link);
         if (pooled->place != POOL_BUSY && pool_conn_serve(pooled, request)) {

@@ -1,5 +1,6 @@
 /* Tests of gateway/upstream/pool_conn.c: connections of HTTP/2 that carry many legs, and what ends the
  * life of one of either version, against origins on loopback. */
+#include "gateway/base/now.h"
 #include "gateway/http/h2_conn.h"
 #include "gateway/upstream/cluster_set.h"
 #include "gateway/upstream/pool.h"
@@ -504,6 +505,28 @@ static void test_a_tunnel_does_not_wait_for_ever(void **state)
     RUN_UNTIL(fixture->set.loop, fixture->origin.open_count == 0);
 }
 
+/* The deadline is that of SETTINGS: once they are here it is nobody's any more. */
+static void test_a_tunnel_given_up_leaves_no_deadline(void **state)
+{
+    struct fixture *fixture = *state;
+    struct user *tunnel = &fixture->users[0];
+    struct user *plain = &fixture->users[1];
+
+    fixture->origin.is_holding_settings = true;
+    fixture->config.connect_timeout_ms = 40;
+    publish(fixture);
+    assert_int_equal(user_ask_tunnel(fixture, tunnel), POOL_WAIT);
+    RUN_UNTIL(fixture->set.loop, fixture->endpoint->idle_count == 1);
+    pool_request_cancel(&tunnel->request);
+    h2_origin_send_settings(&fixture->origin);
+    uint64_t start_ms = now_mono_ms();
+    RUN_UNTIL(fixture->set.loop, now_mono_ms() - start_ms > 100);
+    assert_int_equal(fixture->endpoint->idle_count, 1);
+    assert_int_equal(user_ask(fixture, plain), POOL_LEG);
+    user_finish(fixture, plain);
+    assert_int_equal(plain->status, 200);
+}
+
 static void test_a_tunnel_whose_connection_goes(void **state)
 {
     struct fixture *fixture = *state;
@@ -624,6 +647,7 @@ int main(void)
         CASE(test_a_tunnel_where_none_is_taken),
         CASE(test_a_tunnel_waits_for_SETTINGS),
         CASE(test_a_tunnel_does_not_wait_for_ever),
+        CASE(test_a_tunnel_given_up_leaves_no_deadline),
         CASE(test_a_tunnel_whose_connection_goes),
         CASE(test_maxRequestsPerConnection),
         CASE(test_maxConnectionDuration),
