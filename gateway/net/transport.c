@@ -155,6 +155,11 @@ uint64_t transport_sent_bytes(const struct transport *transport)
     return transport->sent_bytes;
 }
 
+uint64_t transport_sent_at_ms(const struct transport *transport)
+{
+    return transport->sent_at_ms;
+}
+
 const char *transport_error(const struct transport *transport)
 {
     return transport->error != NULL ? transport->error : "";

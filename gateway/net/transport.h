@@ -97,6 +97,8 @@ const char *transport_error(const struct transport *transport);
 /* Bytes on the wire. */
 uint64_t transport_received_bytes(const struct transport *transport);
 uint64_t transport_sent_bytes(const struct transport *transport);
+/* When the kernel last took bytes of ours, by now_mono_ms(); 0: never. */
+uint64_t transport_sent_at_ms(const struct transport *transport);
 
 /* --- Filters: TLS sits here (tls/transport_tls.c implements the table) ------------------------ */
 

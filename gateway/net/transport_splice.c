@@ -129,6 +129,7 @@ static bool transport_splice_drain(struct transport_splice *flow)
                                SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
         if (count > 0) {
             to->sent_bytes += (uint64_t)count;
+            to->sent_at_ms = now_mono_ms();
             flow->piped -= (size_t)count;
             transport_note_progress(to);
         } else if (count == -1 && errno == EINTR) {
@@ -192,7 +193,14 @@ static void transport_splice_run(struct transport_splice *flow)
 
 void transport_splice_on_readable(struct transport *from)
 {
+    uint64_t former_bytes = from->received_bytes;
+
     transport_splice_run(from->splice);
+    if (transport_is_spliced(from) && from->is_reading && from->received_bytes == former_bytes) {
+        /* Readable, and yet nothing came: urgent data (RFC 9293 3.8.5). splice(2) never goes past it,
+         * recv(2) does. Waiting for more would spin. */
+        transport_splice_stop(from->splice);
+    }
 }
 
 void transport_splice_on_writable(struct transport *to)

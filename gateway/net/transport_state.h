@@ -37,6 +37,7 @@ struct transport {
     struct transport *spliced_from;  /* whose input comes here by splice; NULL: nobody's */
     uint64_t received_bytes;
     uint64_t sent_bytes;
+    uint64_t sent_at_ms; /* when the kernel last took some; 0: never */
     uint32_t write_timeout_ms;
     uint32_t lingered_bytes;
     unsigned pause_reasons;

@@ -4,6 +4,7 @@
  * transport wants it. What the kernel does not take waits in the queue. */
 #include "gateway/base/limits.h"
 #include "gateway/base/mem.h"
+#include "gateway/base/now.h"
 #include "gateway/net/transport.h"
 #include "gateway/net/transport_state.h"
 
@@ -136,6 +137,7 @@ static size_t transport_send_pieces(struct transport *transport, struct iovec *p
         return 0;
     }
     transport->sent_bytes += (uint64_t)sent;
+    transport->sent_at_ms = now_mono_ms();
     return (size_t)sent;
 }
 

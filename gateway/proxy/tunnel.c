@@ -42,7 +42,7 @@ struct tunnel {
     struct timer idle;      /* TT-26 */
     struct timer lifetime;
     struct timer report;
-    uint64_t active_ms; /* when bytes were last seen */
+    uint64_t active_ms; /* when bytes last came through our memory, or an end did */
     uint32_t idle_ms;
     struct metric_series *gauge;
     /* What is told when it is over. */
@@ -202,14 +202,17 @@ static void tunnel_fail(struct tunnel *tunnel, enum outcome_id id, uint64_t more
 
 /* --- Deadlines (TT-26) ------------------------------------------------------------------------ */
 
+/* When bytes last came or left: who reads slowly what waits here is not silent. */
 static uint64_t tunnel_active_ms(const struct tunnel *tunnel)
 {
     uint64_t active_ms = tunnel->active_ms;
     const struct transport *sides[] = { tunnel->up.from, tunnel->down.from };
 
     for (size_t i = 0; i < 2; i++) {
-        uint64_t spliced_ms = sides[i] != NULL ? transport_spliced_at_ms(sides[i]) : 0;
-        active_ms = spliced_ms > active_ms ? spliced_ms : active_ms;
+        uint64_t came_ms = sides[i] != NULL ? transport_spliced_at_ms(sides[i]) : 0;
+        uint64_t left_ms = sides[i] != NULL ? transport_sent_at_ms(sides[i]) : 0;
+        active_ms = came_ms > active_ms ? came_ms : active_ms;
+        active_ms = left_ms > active_ms ? left_ms : active_ms;
     }
     return active_ms;
 }

@@ -334,6 +334,55 @@ static void test_a_source_that_closes_lets_go(void **state)
     assert_int_equal(target.deaths, 0);
 }
 
+/* splice(2) stops for good at urgent data, on a socket that stays readable: recv() passes over it, and
+ * nothing spins meanwhile. */
+static void test_urgent_data_does_not_spin(void **state)
+{
+    static const char all[] = "abcdefghi";
+    char text[16];
+    size_t len = 0;
+
+    (void)state;
+    assert_true(transport_splice_start(source.transport, target.transport));
+    assert_int_equal(send(source.far_fd, "abc", 3, 0), 3);
+    assert_int_equal(send(source.far_fd, "!", 1, MSG_OOB), 1);
+    assert_int_equal(send(source.far_fd, "def", 3, 0), 3);
+    for (int i = 0; i < 50; i++) {
+        loop_run_once(loop, 0);
+    }
+    assert_loop_is_still();
+    /* Bulk behind it may be spliced again. */
+    (void)transport_splice_start(source.transport, target.transport);
+    assert_int_equal(send(source.far_fd, "ghi", 3, 0), 3);
+    while (len < strlen(all)) {
+        loop_run_once(loop, 20);
+        ssize_t count = recv(target.far_fd, text + len, sizeof(text) - len, MSG_DONTWAIT);
+        len += count > 0 ? (size_t)count : 0;
+    }
+    assert_memory_equal(text, all, len);
+}
+
+/* Who is slow is not silent: bytes that leave the pipe are seen, though none come in. */
+static void test_what_leaves_is_noted(void **state)
+{
+    (void)state;
+    assert_true(transport_splice_start(source.transport, target.transport));
+    fill_up();
+    uint64_t came_bytes = transport_received_bytes(source.transport);
+    uint64_t left_bytes = transport_sent_bytes(target.transport);
+    assert_true(came_bytes > left_bytes);
+    transport_pause_read(source.transport, TRANSPORT_PAUSE_TUNNEL);
+    loop_run_once(loop, 20);
+    uint64_t before_ms = now_mono_ms();
+    for (int i = 0; i < 200 && transport_sent_bytes(target.transport) == left_bytes; i++) {
+        receive_some();
+        loop_run_once(loop, 5);
+    }
+    assert_true(transport_sent_bytes(target.transport) > left_bytes);
+    assert_true(transport_received_bytes(source.transport) == came_bytes);
+    assert_true(transport_sent_at_ms(target.transport) >= before_ms);
+}
+
 /* No pipe is left: the bytes are copied, and nobody waits for a pipe. */
 static void test_without_pipes_it_goes_on_by_on_data(void **state)
 {
@@ -419,6 +468,8 @@ int main(void)
         SPLICE_TEST(test_chatter_ends_it),
         SPLICE_TEST(test_a_reset_of_the_target_is_told),
         SPLICE_TEST(test_a_source_that_closes_lets_go),
+        SPLICE_TEST(test_urgent_data_does_not_spin),
+        SPLICE_TEST(test_what_leaves_is_noted),
         SPLICE_TEST(test_without_pipes_it_goes_on_by_on_data),
         SPLICE_TEST(test_without_pipes_after_a_wait),
         SPLICE_TEST(test_pipes_are_capped_and_kept_warm),
