@@ -445,10 +445,9 @@ static void h2_leg_start_body(struct h2_leg *leg, const struct head *head, bool 
     leg->send_framing = is_end ? BODY_NONE : head->framing;
     leg->send_left = head->framing == BODY_LENGTH && !is_end ? head->content_length : 0;
     leg->send = is_end ? H2_SEND_DONE : H2_SEND_BODY;
+    h2_conn_later(leg->h2);
     if (is_end) {
         h2_send_pack(leg->h2);
-    } else {
-        h2_conn_later(leg->h2);
     }
 }
 

@@ -665,9 +665,10 @@ static int h2_receive_on_invalid_frame(nghttp2_session *session, const nghttp2_f
 /* Why a stream that an exchange still holds is gone. */
 static void h2_receive_note_end(struct h2_leg *leg, uint32_t code)
 {
-    bool is_response_whole = leg->h2->is_client && leg->is_peer_done;
-
-    if ((leg->is_peer_done && leg->is_sent) || is_response_whole) {
+    if (leg->is_peer_done && leg->is_sent) {
+        return;
+    }
+    if (leg->h2->is_client && leg->is_peer_done) {
         h2_leg_note(leg, H2_EVENT_DRAINED); /* nothing is missed; who waits to send need not */
     } else if (leg->is_reset_by_peer && code != NGHTTP2_REFUSED_STREAM) {
         h2_leg_note_end(leg, LEG_END_RESET, NULL);
