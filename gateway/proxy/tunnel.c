@@ -1,6 +1,6 @@
 /* tunnel: a destination, one attempt to connect (TT-28), then bytes both ways. Each direction ends by
- * itself (TT-27); a side that breaks takes the other with it, so that nobody takes a piece for the
- * whole. All in the worker's thread. */
+ * itself (TT-27); a side that breaks before its end takes the other with it, so that nobody takes a
+ * piece for the whole. All in the worker's thread. */
 #include "gateway/proxy/tunnel.h"
 
 #include "gateway/base/mem.h"
@@ -56,6 +56,12 @@ enum tunnel_parting {
     TUNNEL_PART_ORDERLY, /* what was written is sent */
     TUNNEL_PART_BROKEN,  /* with a reset: what was written must not be taken for complete */
 };
+
+/* Of who broke off: what it had said to its end is complete, and still arrives. */
+static enum tunnel_parting tunnel_parting_of(const struct tunnel_way *way)
+{
+    return way->is_ended ? TUNNEL_PART_ORDERLY : TUNNEL_PART_BROKEN;
+}
 
 /* --- What is told ----------------------------------------------------------------------------- */
 
@@ -323,8 +329,10 @@ static void tunnel_on_client_drained(void *owner)
 
 static void tunnel_on_client_dead(void *owner, enum transport_end end)
 {
+    struct tunnel *tunnel = owner;
+
     (void)end;
-    tunnel_finish(owner, TUNNEL_PART_BROKEN, FLAG_BIT(DC), "downstream_remote_reset");
+    tunnel_finish(tunnel, tunnel_parting_of(&tunnel->up), FLAG_BIT(DC), "downstream_remote_reset");
 }
 
 static const struct transport_handler tunnel_client_handler = {
@@ -365,7 +373,7 @@ static void tunnel_on_upstream_dead(void *owner, enum transport_end end)
     (void)end;
     (void)snprintf(tunnel->failure, sizeof(tunnel->failure), "%s",
                    transport_error(tunnel->upstream)); /* cut is fine */
-    tunnel_finish(tunnel, TUNNEL_PART_BROKEN, FLAG_BIT(UC), "upstream_remote_reset");
+    tunnel_finish(tunnel, tunnel_parting_of(&tunnel->down), FLAG_BIT(UC), "upstream_remote_reset");
 }
 
 static const struct transport_handler tunnel_upstream_handler = {

@@ -14,10 +14,12 @@
 #include "tests/unit/support/run_until.h"
 #include "tests/unit/support/worker_case.h"
 
+#include <linux/sockios.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
-enum { BULK_BYTES = 24 * 1024 * 1024 };
+enum { BULK_BYTES = 24 * 1024 * 1024, WHOLE_BYTES = 256 * 1024 };
 
 struct fixture {
     struct worker_case base;
@@ -282,6 +284,54 @@ static void test_reset_of_the_client_reaches_the_upstream(void **state)
     worker_case_assert_logged(&fixture->base, "DC downstream_remote_reset 4 0 " CLUSTER " 0 -\n");
 }
 
+/* All that `from` has to say is in the kernel of `to`s connection, and more than `to` takes at once. */
+static void say_all(struct fixture *fixture, int from)
+{
+    unsigned char *bytes = mem_alloc_zero(WHOLE_BYTES);
+    int waiting = 0;
+
+    assert_int_equal(send(from, bytes, WHOLE_BYTES, MSG_NOSIGNAL), WHOLE_BYTES);
+    mem_free(bytes);
+    assert_int_equal(shutdown(from, SHUT_WR), 0);
+    RUN_UNTIL(fixture->base.loop, ioctl(from, SIOCOUTQ, &waiting) == 0 && waiting == 0);
+}
+
+static void expect_all(int fd)
+{
+    unsigned char *bytes = mem_alloc(WHOLE_BYTES);
+
+    assert_int_equal(recv(fd, bytes, WHOLE_BYTES, MSG_WAITALL), WHOLE_BYTES);
+    mem_free(bytes);
+    worker_case_expect_end(fd);
+}
+
+/* Who had ended its direction is done: what it said arrives whole, whatever becomes of it. */
+static void test_a_client_that_said_all_and_broke(void **state)
+{
+    struct fixture *fixture = *state;
+
+    start(fixture);
+    open_tunnel(fixture);
+    say_all(fixture, fixture->client);
+    worker_case_reset(&fixture->client);
+    worker_case_say(fixture->upstream, "for nobody");
+    worker_case_wait_for_end(&fixture->base);
+    expect_all(fixture->upstream);
+}
+
+static void test_an_upstream_that_said_all_and_broke(void **state)
+{
+    struct fixture *fixture = *state;
+
+    start(fixture);
+    open_tunnel(fixture);
+    say_all(fixture, fixture->upstream);
+    worker_case_reset(&fixture->upstream);
+    worker_case_say(fixture->client, "for nobody");
+    worker_case_wait_for_end(&fixture->base);
+    expect_all(fixture->client);
+}
+
 /* --- Deadlines (TT-26) ------------------------------------------------------------------------ */
 
 static void test_silence_ends_it(void **state)
@@ -449,6 +499,8 @@ int main(void)
         TUNNEL_TEST(test_bulk_arrives_as_it_was_sent),
         TUNNEL_TEST(test_reset_of_the_upstream_reaches_the_client),
         TUNNEL_TEST(test_reset_of_the_client_reaches_the_upstream),
+        TUNNEL_TEST(test_a_client_that_said_all_and_broke),
+        TUNNEL_TEST(test_an_upstream_that_said_all_and_broke),
         TUNNEL_TEST(test_silence_ends_it),
         TUNNEL_TEST(test_the_cluster_has_its_own_idle_timeout),
         TUNNEL_TEST(test_a_life_has_an_end),
