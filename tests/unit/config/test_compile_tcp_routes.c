@@ -337,6 +337,33 @@ static void test_sni_taken(void **state)
     snapshot_case_close(&test);
 }
 
+/* TT-8: who lost a name to a rule is not told of as its holder. */
+static void test_holder_of_name(void **state)
+{
+    struct snapshot_case test;
+    size_t count = 0;
+    (void)state;
+
+    snapshot_from_yaml(&test, GATEWAY("a", PASSTHROUGH_SERVER("'*'")) VIRTUAL_SERVICE(
+                                  "app", "v",
+                                  "{gateways: [istio-system/a], hosts: [b.com], tls: [" TLS_RULE(
+                                      "{sniHosts: [b.com]}", "v") "]}")
+                                  GATEWAY("b", HTTPS_SERVER("p", "b.com, c.com"))
+                                      GATEWAY("c", HTTPS_SERVER("p", "b.com, d.com")));
+    for (size_t i = 0; i < test.report.findings.count; i++) {
+        const struct finding *finding = &test.report.findings.items[i];
+
+        if (finding->code == FINDING_SERVER_HOST_TAKEN) {
+            count++;
+            assert_true(str_find(finding->message, STR("served by VirtualService app/v")) !=
+                        SIZE_MAX);
+        }
+    }
+    assert_int_equal(count, 2);
+    assert_sni(&test, "b.com", "v.x");
+    snapshot_case_close(&test);
+}
+
 /* Two servers of one port lead to the same rule: it is one, and nobody is told off. */
 static void test_rule_met_twice(void **state)
 {
@@ -465,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_tls_port),
         cmocka_unit_test(test_catch_all_beside_names),
         cmocka_unit_test(test_rules_of_another_kind),
+        cmocka_unit_test(test_holder_of_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
