@@ -623,9 +623,11 @@ static void transport_read(struct transport *transport, int rounds)
         if (transport_may_go_on(transport) && transport->is_ended) {
             transport_tell_end(transport);
         }
-        /* A short read emptied the socket: another one would only say EAGAIN. */
+        /* A short read emptied the socket: another one would only say EAGAIN; or, of a peer that hung
+         * up, the end that makes its last words complete. */
         if (!transport_may_go_on(transport) || transport->is_ended ||
-            count < (ssize_t)LOOP_READ_BUFFER_BYTES || transport_is_spliced(transport)) {
+            (count < (ssize_t)LOOP_READ_BUFFER_BYTES && !transport->has_write_failed) ||
+            transport_is_spliced(transport)) {
             return;
         }
     }

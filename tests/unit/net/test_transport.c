@@ -378,6 +378,30 @@ static void the_last_words_are_read_before_the_death(void **state)
     assert_int_equal(owner.end, TRANSPORT_END_RESET);
 }
 
+static void peer_answers_and_hangs_up(void *arg)
+{
+    (void)arg;
+    peer_send("413", 3);
+    (void)close(peer);
+    peer = -1;
+    transport_write(owner.transport, "more", 4);
+    transport_flush(owner.transport); /* fails */
+}
+
+/* Whether it said all is known only from its end, behind the last short read. */
+static void the_last_words_have_their_end(void **state)
+{
+    struct deferred deferred = { 0 };
+
+    (void)state;
+    open_pair(SOCK_STREAM);
+    loop_run_once(loop, 0);
+    loop_defer(loop, &deferred, peer_answers_and_hangs_up, NULL);
+    RUN_UNTIL(loop, owner.deaths == 1);
+    assert_int_equal(owner.len, 3);
+    assert_int_equal(owner.ends, 1);
+}
+
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 static void small_writes_leave_in_one_send(void **state)
@@ -1024,6 +1048,7 @@ int main(void)
         TEST(closing_inside_a_callback_is_safe),
         TEST(a_reset_by_the_peer_is_told),
         TEST(the_last_words_are_read_before_the_death),
+        TEST(the_last_words_have_their_end),
         TEST(small_writes_leave_in_one_send),
         TEST(a_head_leaves_with_its_large_body),
         TEST(another_transport_that_writes_sends_off_the_first),
