@@ -20,6 +20,7 @@
 static struct made_certificate root;
 static struct made_certificate other_root;
 static struct made_certificate middle;
+static struct made_certificate no_issuer; /* signed by `root`, and not to sign others */
 
 static struct secret *ca_secret(const char *ca_pem, const char *crl_pem)
 {
@@ -127,6 +128,12 @@ static void test_chains(void **state) /* DR-64, DR-69 */
           NULL,
           &root,
           "at depth 0: unable to get local issuer certificate",
+          SSL_AD_UNKNOWN_CA },
+        { "issued by who may not",
+          { .common_name = "leaf", .issuer = &no_issuer },
+          &no_issuer,
+          &root,
+          "at depth 1: invalid CA certificate",
           SSL_AD_UNKNOWN_CA },
         { "the intermediate comes along",
           { .common_name = "leaf", .issuer = &middle },
@@ -391,6 +398,9 @@ static int set_up(void **state)
                                                          .is_ca = true,
                                                          .issuer = &root },
                      &middle);
+    make_certificate(
+        &(struct make_certificate_request){ .common_name = "a neighbour", .issuer = &root },
+        &no_issuer);
     return 0;
 }
 
@@ -400,6 +410,7 @@ static int tear_down(void **state)
     made_certificate_cleanup(&root);
     made_certificate_cleanup(&other_root);
     made_certificate_cleanup(&middle);
+    made_certificate_cleanup(&no_issuer);
     return 0;
 }
 
