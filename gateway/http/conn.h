@@ -13,6 +13,7 @@ struct conn_limits {
     size_t max_header_bytes;
     size_t max_headers;
     uint32_t header_timeout_ms; /* server role: from the first byte of a head to its end */
+    uint32_t header_spent_ms;   /* of it, on the first head, before there was a conn */
     uint32_t body_timeout_ms;   /* between two reads of a body */
     uint32_t write_timeout_ms;
     uint32_t idle_timeout_ms; /* nothing under way */

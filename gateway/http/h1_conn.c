@@ -156,9 +156,16 @@ static void h1_conn_watch_idle(struct h1_conn *h1)
 /* From the first byte of a head to its end, not from the last one that came. */
 static void h1_conn_watch_head(struct h1_conn *h1)
 {
-    if (h1->deadline != H1_DEADLINE_HEAD) {
-        h1_conn_set_deadline(h1, H1_DEADLINE_HEAD, h1->limits.header_timeout_ms);
+    uint32_t timeout_ms = h1->limits.header_timeout_ms;
+    uint32_t spent_ms = h1->limits.header_spent_ms;
+
+    if (h1->deadline == H1_DEADLINE_HEAD) {
+        return;
     }
+    if (timeout_ms != 0) {
+        timeout_ms = spent_ms < timeout_ms ? timeout_ms - spent_ms : 1;
+    }
+    h1_conn_set_deadline(h1, H1_DEADLINE_HEAD, timeout_ms);
 }
 
 void h1_conn_watch_body(struct h1_conn *h1)
@@ -322,6 +329,7 @@ static bool h1_conn_receive_request(struct h1_conn *h1, const unsigned char *byt
         h1_conn_refuse(h1, &refusal, h1->head);
         return false;
     }
+    h1->limits.header_spent_ms = 0; /* the next head has its whole time */
     h1_conn_set_deadline(h1, H1_DEADLINE_NONE, 0);
     h1_leg_open(h1);
     h1->leg.wire_received_bytes = *taken;

@@ -2,6 +2,7 @@
  * only looked at, and go to the new conn where they were read. The client stays with its worker. */
 #include "gateway/proxy/client_protocol.h"
 
+#include "gateway/base/now.h"
 #include "gateway/http/h2_conn.h"
 
 /* A listener is gone and a connection of it never spoke: its first request may be on its way, for a
@@ -25,18 +26,29 @@ static struct str client_protocol_agreed(const struct client *client)
     return facts != NULL ? facts->alpn : str_from(NULL, 0);
 }
 
-void client_protocol_on_deadline(struct client *client)
+/* The time in which it could have been a preface is part of the head's. */
+static void client_protocol_start_http1(struct client *client)
 {
     struct conn_limits limits = client->worker->options.client_limits;
 
+    if (client->stage == CLIENT_PREFACE && limits.header_timeout_ms != 0) {
+        uint64_t now_ms = now_mono_ms();
+        uint64_t due_ms = client->deadline.due_ms;
+        uint64_t left_ms = due_ms > now_ms ? due_ms - now_ms : 0;
+        limits.header_spent_ms = limits.header_timeout_ms - (uint32_t)left_ms;
+    }
+    client_start_conn(client, HTTP_VERSION_1_1, &limits);
+}
+
+void client_protocol_on_deadline(struct client *client)
+{
     if (client->stage == CLIENT_FIRST_BYTES) {
         client_part(client);
         return;
     }
     /* The beginning of a preface, and no more for the whole time of a head: HTTP/1.1 has an answer
-     * for that (408), and gives it at its own deadline. */
-    limits.header_timeout_ms = 1;
-    client_start_conn(client, HTTP_VERSION_1_1, &limits);
+     * for that (408), and gives it at once. */
+    client_protocol_start_http1(client);
 }
 
 static size_t client_protocol_on_data(void *owner, const unsigned char *bytes, size_t len)
@@ -55,7 +67,7 @@ static size_t client_protocol_on_data(void *owner, const unsigned char *bytes, s
         client_start_conn(client, HTTP_VERSION_2, limits);
         break;
     case H2_PREFACE_NO:
-        client_start_conn(client, HTTP_VERSION_1_1, limits);
+        client_protocol_start_http1(client);
         break;
     }
     return 0; /* all of it is the conn's */
@@ -68,7 +80,7 @@ static void client_protocol_on_end(void *owner, bool is_clean)
     (void)is_clean;
     if (transport_unread_bytes(client->transport) > 0) {
         /* A piece of a preface is a broken head of HTTP/1.1. */
-        client_start_conn(client, HTTP_VERSION_1_1, &client->worker->options.client_limits);
+        client_protocol_start_http1(client);
     } else {
         client_part(client);
     }

@@ -159,6 +159,21 @@ static void test_a_piece_of_a_preface_is_a_late_head(void **state)
     worker_case_expect(fixture->client, "HTTP/1.1 408 ");
 }
 
+/* A head has its time once, also when it takes a while to tell it from a preface. */
+static void test_a_slow_method_has_no_second_deadline(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->base.options.client_limits.header_timeout_ms = 600;
+    start(fixture);
+    uint64_t begin_us = now_mono_fresh_us();
+    worker_case_say(fixture->client, "P");
+    RUN_UNTIL(fixture->base.loop, now_mono_fresh_us() - begin_us > 400 * 1000);
+    worker_case_say(fixture->client, "O");
+    worker_case_expect(fixture->client, "HTTP/1.1 408 ");
+    assert_true(now_mono_fresh_us() - begin_us < 900 * 1000);
+}
+
 static void test_a_piece_of_a_preface_and_the_end(void **state)
 {
     struct fixture *fixture = *state;
@@ -218,6 +233,7 @@ int main(void)
         PROTOCOL_TEST(test_a_violation_is_counted),
         PROTOCOL_TEST(test_silence_is_idle),
         PROTOCOL_TEST(test_a_piece_of_a_preface_is_a_late_head),
+        PROTOCOL_TEST(test_a_slow_method_has_no_second_deadline),
         PROTOCOL_TEST(test_a_piece_of_a_preface_and_the_end),
         PROTOCOL_TEST(test_nothing_and_the_end),
         PROTOCOL_TEST(test_the_first_request_of_a_gone_listener_is_served_HR_5),
