@@ -29,6 +29,7 @@ struct h2_pair {
     bool is_peer_body_open; /* more may come behind peer_body */
     bool is_closed;
     bool is_deaf;   /* what we send is not read by the peer */
+    bool is_raw;    /* frames of ours are only written down: the peer's come from the test's hand */
     bool is_client; /* we are */
 };
 
@@ -392,10 +393,53 @@ static inline bool h2_pair_to_us(void)
     return has_moved;
 }
 
+static inline uint32_t h2_pair_u32(const unsigned char *bytes)
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+static inline void h2_pair_write_down(const unsigned char *frame, size_t len)
+{
+    uint32_t id = h2_pair_u32(frame + 5);
+    const unsigned char *payload = frame + 9;
+    bool is_end = (frame[4] & NGHTTP2_FLAG_END_STREAM) != 0;
+
+    switch (frame[3]) {
+    case NGHTTP2_HEADERS:
+        text_printf(&pair.peer_log, "head %u%s;", id, is_end ? " end" : "");
+        break;
+    case NGHTTP2_DATA:
+        text_printf(&pair.peer_log, "data %u %.*s%s;", id, (int)len, (const char *)payload,
+                    is_end ? " end" : "");
+        break;
+    case NGHTTP2_RST_STREAM:
+        text_printf(&pair.peer_log, "reset %u %u;", id, h2_pair_u32(payload));
+        break;
+    case NGHTTP2_GOAWAY:
+        text_printf(&pair.peer_log, "goaway %u %u;", h2_pair_u32(payload),
+                    h2_pair_u32(payload + 4));
+        break;
+    default:
+        break;
+    }
+}
+
 static inline bool h2_pair_to_peer(void)
 {
     if (pair.is_deaf || pair.transport->sent.len == 0) {
         return false;
+    }
+    if (pair.is_raw) {
+        const unsigned char *bytes = (const unsigned char *)pair.transport->sent.ptr;
+
+        for (size_t at = 0; at < pair.transport->sent.len;) {
+            size_t len = h2_pair_u32(bytes + at) >> 8;
+            h2_pair_write_down(bytes + at, len);
+            at += 9 + len;
+            CHECK(at <= pair.transport->sent.len);
+        }
+        text_clear(&pair.transport->sent);
+        return true;
     }
     (void)nghttp2_session_mem_recv(pair.peer, (const uint8_t *)pair.transport->sent.ptr,
                                    pair.transport->sent.len);
