@@ -86,10 +86,11 @@ static void client_tls_tell_failure(struct client *client, const char *reason, c
              STR_ARG(client->peer_text), offered);
 }
 
-/* A peer that only opens and closes (a probe of a load balancer) is no failed handshake. */
+/* A peer that only opens and closes (a probe of a load balancer) is no failed handshake. A PROXY header
+ * that came before is not its word. */
 static bool client_tls_has_spoken(const struct client *client)
 {
-    return transport_received_bytes(client->transport) > 0;
+    return client->hello != NULL || transport_unread_bytes(client->transport) > 0;
 }
 
 /* Our alert must be read: closing with unread bytes would reset it away. */

@@ -417,9 +417,9 @@ def test_many_connections_give_their_descriptors_back(tcp):
 
 @pytest.fixture
 def terminated(new_gateway, new_tcp_origin, authority):
-    def make(behaviour=echo, **tls):
+    def make(behaviour=echo, options=(), **tls):
         origin = new_tcp_origin(behaviour=behaviour)
-        gateway = new_gateway(port_map=PORT_MAP)
+        gateway = new_gateway(port_map=PORT_MAP, options=options)
         write_secret(gateway.secrets / "cert", authority.issue("a.example.com"))
         gateway.write(
             "all.yaml",
@@ -644,6 +644,18 @@ def test_half_a_proxy_header(plain):
         client.send(b"PROXY TCP4 192.")
         client.read_all()
     wait.until(lambda: gateway.metric("gatehouse_connections") == 0, "no connection")
+
+
+def test_probe_behind_a_balancer_is_no_failed_handshake(terminated):
+    """The header is the balancer's word, not the client's (OB-15)."""
+    gateway, _ = terminated(options=("--proxy-protocol", "required", *FROM_HERE))
+    for said, failures in ((b"", 0), (b"\x16\x03\x01", 1)):
+        with raw.Client(gateway.port(443)) as client:
+            client.send(HEADERS[0][0] + said)
+            client.socket.shutdown(socket.SHUT_WR)
+            client.read_all()
+        wait.until(lambda: gateway.metric("gatehouse_connections") == 0, "no connection")
+        assert gateway.metric("gatehouse_tls_handshake_failures_total") == failures
 
 
 @pytest.mark.parametrize("version,name", [(0, "V1"), ("V2", "V2")])
