@@ -125,7 +125,8 @@
 #define DEFAULT_IDLE_TIMEOUT_MS 3600000u
 #define DEFAULT_CONNECT_TIMEOUT_MS 10000u
 #define DEFAULT_DRAIN_TIME_MS 5000u
-#define LIMIT_LISTENER_DRAIN_MS 45000u /* spec HR-5: what a listener that went away still has open */
+#define LIMIT_LISTENER_DRAIN_MS                                                                    \
+    45000u                           /* spec HR-5: what a listener that went away still has open */
 #define LIMIT_DELAYED_CLOSE_MS 1000u /* lingering close, so that a refusal is read */
 /* A client that half-closed after its request and gets nothing for so long is taken for gone. */
 #define LIMIT_HALF_CLOSED_MS 1000u
