@@ -329,8 +329,10 @@ static void exchange_on_client_complete(void *owner, struct leg *leg,
 {
     struct exchange *exchange = owner;
 
-    (void)leg;
     exchange->is_request_received = true;
+    if (exchange->request_pause != 0) {
+        leg->ops->resume(leg); /* nothing is left to hold back, and only who reads sees it leave */
+    }
     exchange->request_received_us = now_mono_us();
     exchange->request_trailers = trailers;
     if (exchange->is_upgrade) { /* its deadlines do not wait for this */
@@ -409,7 +411,8 @@ static void exchange_note_body(struct exchange *exchange, bool is_end)
     exchange->is_request_received = is_end;
     exchange->is_kept_whole = true;
     exchange->is_upgrade = request->framing == BODY_TUNNEL;
-    exchange->grpc = grpc_messages_kind(&request->headers);
+    /* Not of a tunnel: LR-30 would refuse it with a 200, which opens one (RFC 8441 5). */
+    exchange->grpc = exchange->is_upgrade ? GRPC_KIND_NONE : grpc_messages_kind(&request->headers);
     exchange->is_grpc = exchange->grpc == GRPC_KIND_NATIVE;
     exchange->counts_messages = grpc_messages_are_counted(exchange->grpc);
     exchange->request_received_us = is_end || exchange->is_upgrade ? exchange->start_us : 0;

@@ -46,6 +46,13 @@ static void exchange_complete_response(struct exchange *exchange)
     exchange_finish(exchange);
 }
 
+/* RFC 8441 5: to a client that asked by CONNECT any success is the tunnel, and here is none. */
+static bool exchange_looks_like_tunnel(const struct exchange *exchange, const struct head *response)
+{
+    return exchange->is_upgrade && response->status / 100 == 2 &&
+           exchange->client_leg->conn->version == HTTP_VERSION_2;
+}
+
 /* A final head, or the 101 of an upgrade. False: it will not go to the client. */
 static bool exchange_take_final_head(struct exchange *exchange, struct head *head, bool is_end)
 {
@@ -58,6 +65,10 @@ static bool exchange_take_final_head(struct exchange *exchange, struct head *hea
         }
         exchange_tunnel_begin(exchange);
         return true;
+    }
+    if (exchange_looks_like_tunnel(exchange, head)) {
+        exchange_refuse_answer(exchange, "websocket.not_switched");
+        return false;
     }
     if (exchange_retry_by_grpc_status(exchange, head, is_end)) {
         return false;

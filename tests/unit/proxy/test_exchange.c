@@ -732,6 +732,22 @@ static void test_both_directions_flow_at_once(void **state)
     assert_true(fixture->upstream.is_released);
 }
 
+/* A leg that is still held back after its last byte would not notice that its client leaves. */
+static void test_a_whole_request_is_not_held_back(void **state)
+{
+    struct exchange_case *fixture = *state;
+
+    begin_h2(fixture, "POST", true);
+    exchange_case_connect(fixture, HTTP_VERSION_1_1, false);
+    fixture->upstream.is_full = true;
+    fake_leg_body(&fixture->leg, "1");
+    assert_true(fixture->leg.is_paused);
+    fake_leg_complete(&fixture->leg);
+    assert_false(fixture->leg.is_paused);
+    fake_leg_end(&fixture->leg, LEG_END_PEER_CLOSED);
+    assert_true(fixture->upstream.is_released);
+}
+
 static void test_an_answer_may_be_over_before_the_request(void **state)
 {
     struct exchange_case *fixture = *state;
@@ -885,6 +901,7 @@ int main(void)
         CASE(test_connections_are_told_apart_by_what_they_carry_DR_50_DR_80),
         CASE(test_the_client_s_version_where_the_cluster_says_so_DR_50),
         CASE(test_both_directions_flow_at_once),
+        CASE(test_a_whole_request_is_not_held_back),
         CASE(test_an_answer_may_be_over_before_the_request),
         CASE(test_messages_of_grpc_are_counted_OB_20),
         CASE(test_grpc_web_passes_and_is_counted),

@@ -154,6 +154,49 @@ static void test_refusal_of_the_origin_is_forwarded(void **state)
     assert_int_equal((int)tunnels(), 0);
 }
 
+/* RFC 8441 5: whoever asked by CONNECT takes any success for the tunnel. */
+static void test_success_that_does_not_switch_RFC_8441(void **state)
+{
+    static const struct {
+        enum http_version client;
+        unsigned answer;
+        unsigned status;
+    } CASES
+        [] = {
+            { HTTP_VERSION_2, 200, 502 },   { HTTP_VERSION_2, 204, 502 },
+            { HTTP_VERSION_2, 302, 302 },   { HTTP_VERSION_2, 403, 403 },
+            { HTTP_VERSION_1_1, 200, 200 }, /* not 101: no tunnel, and no doubt about it */
+        };
+
+    (void)exchange_case_teardown(state);
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct exchange_case *self;
+
+        assert_int_equal(exchange_case_setup(state), 0);
+        self = *state;
+        ask(self, CASES[i].client);
+        speak(self, HTTP_VERSION_1_1);
+        fake_leg_head(&self->upstream, fake_leg_response(&self->upstream, CASES[i].answer), true);
+        assert_int_equal(self->leg.status, CASES[i].status);
+        assert_true(self->leg.is_released);
+        assert_int_equal((int)tunnels(), 0);
+        (void)exchange_case_teardown(state);
+    }
+    assert_int_equal(exchange_case_setup(state), 0);
+}
+
+/* LR-30 makes a success of every answer of ours. */
+static void test_a_tunnel_is_not_refused_with_a_status_of_grpc(void **state)
+{
+    struct exchange_case *self = *state;
+
+    ask(self, HTTP_VERSION_2);
+    headers_add_id(&self->leg.request.headers, HEADER_CONTENT_TYPE, STR("application/grpc"));
+    speak(self, HTTP_VERSION_1_1);
+    fake_leg_end(&self->upstream, LEG_END_PEER_CLOSED);
+    assert_int_equal(self->leg.status, 503);
+}
+
 /* --- Granted ---------------------------------------------------------------------------------- */
 
 static void test_fields_of_the_handshake_between_versions(void **state)
@@ -389,6 +432,8 @@ int main(void)
         CASE(test_no_key_to_answer_to_400),
         CASE(test_routes_apply),
         CASE(test_refusal_of_the_origin_is_forwarded),
+        CASE(test_success_that_does_not_switch_RFC_8441),
+        CASE(test_a_tunnel_is_not_refused_with_a_status_of_grpc),
         CASE(test_fields_of_the_handshake_between_versions),
         CASE(test_bytes_go_both_ways),
         CASE(test_half_close_in_either_order),
