@@ -197,10 +197,12 @@ static void h1_leg_send_end(struct leg *leg, const struct headers *trailers)
 
 /* --- Flow, end -------------------------------------------------------------------------------- */
 
-/* One side of a tunnel that never ends is a cut of it. */
+/* The peer was told the end of a tunnel, and goes on itself. What it was told is whole and still arrives;
+ * what it says is for nobody. */
 static bool h1_leg_is_half_a_tunnel(const struct h1_conn *h1)
 {
-    return h1->tunnel == H1_TUNNEL_OPEN && h1->receive != H1_RECEIVE_DONE;
+    return h1->tunnel == H1_TUNNEL_OPEN && h1->send == H1_SEND_DONE &&
+           h1->receive != H1_RECEIVE_DONE;
 }
 
 static void h1_leg_abort(struct leg *leg, enum leg_abort why)
@@ -211,8 +213,10 @@ static void h1_leg_abort(struct leg *leg, enum leg_abort why)
     if (!h1_leg_is_live(h1)) {
         return;
     }
-    if (h1->send != H1_SEND_DONE || (h1->is_client && h1->receive != H1_RECEIVE_DONE) ||
-        h1_leg_is_half_a_tunnel(h1)) {
+    if (h1_leg_is_half_a_tunnel(h1)) {
+        h1->is_leg_dead = true;
+        h1_conn_close_later(h1, H1_PART_LINGER);
+    } else if (h1->send != H1_SEND_DONE || (h1->is_client && h1->receive != H1_RECEIVE_DONE)) {
         h1_leg_cut(h1);
     }
 }
@@ -258,8 +262,10 @@ static void h1_leg_release(struct leg *leg)
     leg->owner = NULL;
     if (h1->is_closed) {
         h1_conn_reap(h1);
-    } else if (h1->send != H1_SEND_DONE || h1_leg_is_half_a_tunnel(h1)) {
+    } else if (h1->send != H1_SEND_DONE) {
         h1_conn_close_later(h1, H1_PART_RESET);
+    } else if (h1_leg_is_half_a_tunnel(h1)) {
+        h1_conn_close_later(h1, H1_PART_LINGER);
     } else if (h1->receive == H1_RECEIVE_DONE) {
         h1_conn_leg_is_over(h1);
     } else if (h1->is_client) {
