@@ -1,5 +1,6 @@
 /* h2_conn: an HTTP/2 connection in either role: its life, its deadlines, and what its owner asks of it.
- * What arrives is in h2_receive.c, what leaves in h2_send.c, a stream as an exchange sees it in h2_leg.c.
+ * What arrives is in h2_frame.c and h2_receive.c, what leaves in h2_send.c, a stream as an exchange sees it
+ * in h2_leg.c.
  *
  * Owned by itself: it goes when its transport is gone, its owner knows and its legs were released. One
  * loop's. Any callback may release legs, close the connection or open the next leg, so after each one the
@@ -401,9 +402,14 @@ static void h2_conn_watch_block(struct h2_conn *h2)
 {
     if (h2->is_in_block && h2->deadline != H2_DEADLINE_BLOCK) {
         h2_conn_set_deadline(h2, H2_DEADLINE_BLOCK);
-    } else if (!h2->is_in_block && h2->deadline == H2_DEADLINE_BLOCK) {
-        h2_conn_set_deadline(h2, H2_DEADLINE_NONE);
-        h2_conn_later(h2);
+    }
+}
+
+void h2_conn_end_block(struct h2_conn *h2)
+{
+    if (h2->deadline == H2_DEADLINE_BLOCK) {
+        h2_conn_set_deadline(
+            h2, H2_DEADLINE_NONE); /* whoever is idle is looked for at the turn's end */
     }
 }
 
@@ -571,102 +577,6 @@ static const struct conn_ops h2_conn_ops = {
     .close = h2_conn_close,
 };
 
-/* --- The library's session -------------------------------------------------------------------- */
-
-static void *h2_conn_library_alloc(size_t size, void *context)
-{
-    (void)context;
-    return mem_alloc(size);
-}
-
-static void h2_conn_library_free(void *memory, void *context)
-{
-    (void)context;
-    mem_free(memory);
-}
-
-static void *h2_conn_library_alloc_array(size_t count, size_t size, void *context)
-{
-    (void)context;
-    return mem_alloc_array(count, size);
-}
-
-static void *h2_conn_library_resize(void *memory, size_t size, void *context)
-{
-    (void)context;
-    return mem_resize(memory, size);
-}
-
-/* What the library watches for us, besides our own guard. */
-static nghttp2_option *h2_conn_new_options(void)
-{
-    nghttp2_option *option;
-
-    CHECK(nghttp2_option_new(&option) == 0);
-    nghttp2_option_set_no_auto_window_update(option, 1); /* windows open as bodies are taken */
-    nghttp2_option_set_no_closed_streams(option, 1);     /* no memory for streams that are gone */
-    nghttp2_option_set_peer_max_concurrent_streams(option, 100);
-    nghttp2_option_set_max_outbound_ack(option, LIMIT_H2_OUTBOUND_CONTROL_FRAMES);
-    nghttp2_option_set_max_settings(option, LIMIT_H2_SETTINGS_ENTRIES);
-    nghttp2_option_set_max_continuations(option, LIMIT_H2_CONTINUATIONS);
-    nghttp2_option_set_max_send_header_block_length(option, LIMIT_H2_HEADER_BLOCK_BYTES);
-    nghttp2_option_set_max_deflate_dynamic_table_size(option, LIMIT_HPACK_TABLE_BYTES);
-    /* CVE-2023-44487: behind h2_guard's own count, which knows which resets are honest. */
-    nghttp2_option_set_stream_reset_rate_limit(option, 10000, 1000);
-    return option;
-}
-
-static void h2_conn_start_session(struct h2_conn *h2)
-{
-    nghttp2_mem memory = {
-        .malloc = h2_conn_library_alloc,
-        .free = h2_conn_library_free,
-        .calloc = h2_conn_library_alloc_array,
-        .realloc = h2_conn_library_resize,
-    };
-    nghttp2_option *option = h2_conn_new_options();
-    nghttp2_session_callbacks *callbacks;
-    int result;
-
-    CHECK(nghttp2_session_callbacks_new(&callbacks) == 0);
-    h2_receive_set_callbacks(callbacks);
-    h2_send_set_callbacks(callbacks);
-    result = h2->is_client
-                 ? nghttp2_session_client_new3(&h2->session, callbacks, h2, option, &memory)
-                 : nghttp2_session_server_new3(&h2->session, callbacks, h2, option, &memory);
-    CHECK(result == 0); /* fails only for want of memory */
-    nghttp2_session_callbacks_del(callbacks);
-    nghttp2_option_del(option);
-}
-
-static void h2_conn_send_settings(struct h2_conn *h2)
-{
-    uint32_t window = h2->limits.stream_window_bytes;
-    nghttp2_settings_entry entries[5];
-    size_t count = 0;
-
-    entries[count++] =
-        (nghttp2_settings_entry){ NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, LIMIT_HPACK_TABLE_BYTES };
-    entries[count++] =
-        (nghttp2_settings_entry){ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
-                                  window > 0 ? window : DEFAULT_STREAM_WINDOW_BYTES };
-    entries[count++] = (nghttp2_settings_entry){ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
-                                                 (uint32_t)h2->limits.max_header_bytes };
-    if (h2->is_client) {
-        entries[count++] = (nghttp2_settings_entry){ NGHTTP2_SETTINGS_ENABLE_PUSH, 0 };
-    } else {
-        /* To the client goes h2_conn_stream_limit(): see h2_send_tell_stream_limit(). */
-        entries[count++] =
-            (nghttp2_settings_entry){ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
-                                      h2_conn_stream_limit(h2) + LIMIT_H2_OUTBOUND_CONTROL_FRAMES };
-        entries[count++] = (nghttp2_settings_entry){ NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 };
-    }
-    /* Both fail only for values out of range, which these are not, or want of memory. */
-    CHECK(nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, entries, count) == 0);
-    CHECK(nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
-                                                (int32_t)LIMIT_H2_CONNECTION_WINDOW_BYTES) == 0);
-}
-
 static struct conn *h2_conn_new(struct transport *transport, const struct conn_limits *limits,
                                 const struct conn_owner *owner_ops, void *owner, bool is_client)
 {
@@ -693,8 +603,7 @@ static struct conn *h2_conn_new(struct transport *transport, const struct conn_l
     timer_init(&h2->timer, h2_conn_on_deadline, h2);
     timer_init(&h2->drain_timer, h2_conn_on_drain_grace, h2);
     timer_init(&h2->ping_timer, h2_conn_on_ping_timer, h2);
-    h2_conn_start_session(h2);
-    h2_conn_send_settings(h2);
+    h2_session_start(h2);
     h2_conn_set_deadline(h2, H2_DEADLINE_PREFACE);
     if (is_client && limits->ping_interval_ms > 0) {
         timer_arm(h2->loop, &h2->ping_timer, limits->ping_interval_ms);

@@ -1,6 +1,8 @@
 /* h2_conn_state: what the files of an HTTP/2 connection share. For these files only:
  *   h2_conn.c     its life and deadlines, and what its owner asks
- *   h2_receive.c  what arrives: frames one by one, what the library finds in them, what comes of it
+ *   h2_session.c  the library's session: its options, our SETTINGS
+ *   h2_frame.c    what arrives, frame by frame: each is judged by its header
+ *   h2_receive.c  what the library finds in a frame, and what comes of it
  *   h2_send.c     what leaves: heads, bodies, answers of our own, one packing of frames a turn
  *   h2_leg.c      a stream as an exchange uses it
  *
@@ -74,9 +76,10 @@ struct h2_leg {
     struct evbuffer *out; /* handed in and not packed into frames */
     struct timer body_timer;
     struct timer write_timer;
-    uint64_t send_left; /* with BODY_LENGTH */
-    int32_t id;         /* 0: the request was not handed in yet */
-    unsigned events;    /* bits of h2_event */
+    uint64_t send_left;          /* with BODY_LENGTH */
+    uint64_t body_frames_before; /* of the conn, when write_timer was armed */
+    int32_t id;                  /* 0: the request was not handed in yet */
+    unsigned events;             /* bits of h2_event */
     unsigned interim_count;
     enum leg_end end;
     enum h2_send send;
@@ -144,10 +147,11 @@ struct h2_conn {
     size_t leg_count;   /* live and shadows */
     size_t wire_count;  /* legs the library knows */
     size_t spare_count;
-    size_t held_bytes;  /* in all `in` queues */
-    size_t owed_bytes;  /* of the connection's window, given back when held ones are delivered */
-    size_t out_bytes;   /* in all `out` queues */
-    struct text outbox; /* frames that are packed and not with the transport yet */
+    size_t held_bytes;    /* in all `in` queues */
+    size_t owed_bytes;    /* of the connection's window, given back when held ones are delivered */
+    size_t out_bytes;     /* in all `out` queues */
+    uint64_t body_frames; /* DATA frames packed, of all streams */
+    struct text outbox;   /* frames that are packed and not with the transport yet */
     struct h2_frame_reader frame;
     struct h2_found found;
     struct h2_guard guard;
@@ -188,12 +192,28 @@ void h2_conn_blame(struct h2_conn *h2, const char *reason, uint32_t code);
 bool h2_conn_punish(struct h2_conn *h2);
 /* One more deed of the peer; false: it was one too many. */
 bool h2_conn_count(struct h2_conn *h2, enum h2_deed deed);
+/* A header block is whole: the next one has its own time. */
+void h2_conn_end_block(struct h2_conn *h2);
 /* SETTINGS of the peer came. */
 void h2_conn_on_peer_settings(struct h2_conn *h2);
 void h2_conn_on_pong(struct h2_conn *h2);
 void h2_conn_reap(struct h2_conn *h2);
 /* Server role: how many streams the client may have open. */
 uint32_t h2_conn_stream_limit(const struct h2_conn *h2);
+
+/* --- h2_session.c */
+/* Makes h2->session, with our SETTINGS and the connection's window in store. */
+void h2_session_start(struct h2_conn *h2);
+
+/* --- h2_frame.c */
+/* How many of these bytes the library may have at once: at most to the end of the frame. 0: the frame that
+ * begins here ends the connection. */
+size_t h2_frame_next_step(struct h2_conn *h2, const unsigned char *bytes, size_t len);
+bool h2_frame_is_whole(const struct h2_conn *h2);
+/* The library has seen all of it. */
+void h2_frame_end(struct h2_conn *h2);
+/* Server role: how a stream went. */
+void h2_frame_note_closed(struct h2_conn *h2, int32_t stream_id, enum h2_closed how);
 
 /* --- h2_receive.c */
 void h2_receive_set_callbacks(struct nghttp2_session_callbacks *callbacks);
@@ -242,6 +262,8 @@ void h2_leg_receive_end(struct h2_leg *leg);
 /* The library knows the stream, and has let go of it. */
 void h2_leg_enter_wire(struct h2_leg *leg, int32_t id);
 void h2_leg_leave_wire(struct h2_leg *leg);
+/* What waits to leave has nowhere to go any more. */
+void h2_leg_drop_out(struct h2_leg *leg);
 /* Neither held nor on the wire: to be recycled when the turn ends. */
 void h2_leg_retire_if_over(struct h2_leg *leg);
 /* Arms or disarms its deadlines. */

@@ -108,9 +108,8 @@ void h2_leg_recycle(struct h2_conn *h2)
             continue;
         }
         list_remove(link);
-        /* All of it: neither is frozen. */
+        /* All of it: it is not frozen. */
         (void)(leg->in != NULL && evbuffer_drain(leg->in, h2_leg_queued_bytes(leg->in)));
-        (void)(leg->out != NULL && evbuffer_drain(leg->out, h2_leg_queued_bytes(leg->out)));
         arena_reset(leg->arena);
         list_push_front(&h2->spares, link);
         h2->spare_count++;
@@ -130,6 +129,16 @@ static void h2_leg_to_shadows(struct h2_leg *leg)
     list_push_back(&leg->h2->shadows, &leg->link);
 }
 
+void h2_leg_drop_out(struct h2_leg *leg)
+{
+    size_t queued = h2_leg_queued_bytes(leg->out);
+
+    if (queued > 0) {
+        (void)evbuffer_drain(leg->out, queued); /* all of it */
+        leg->h2->out_bytes -= queued;
+    }
+}
+
 void h2_leg_retire_if_over(struct h2_leg *leg)
 {
     struct h2_conn *h2 = leg->h2;
@@ -141,7 +150,7 @@ void h2_leg_retire_if_over(struct h2_leg *leg)
     timer_cancel(&leg->write_timer);
     list_remove(&leg->noted);
     leg->events = 0;
-    h2->out_bytes -= h2_leg_queued_bytes(leg->out);
+    h2_leg_drop_out(leg);
     list_remove(&leg->link);
     list_push_back(&h2->over, &leg->link);
     h2->leg_count--;
@@ -162,6 +171,7 @@ void h2_leg_leave_wire(struct h2_leg *leg)
     leg->is_on_wire = false;
     timer_cancel(&leg->body_timer);
     timer_cancel(&leg->write_timer);
+    h2_leg_drop_out(leg);
     h2_leg_retire_if_over(leg);
 }
 
@@ -335,7 +345,7 @@ void h2_leg_watch_body(struct h2_leg *leg)
     bool waits_for_peer = (h2_leg_is_live(leg) || leg->is_fresh) && leg->is_on_wire &&
                           leg->is_head_received && !leg->is_peer_done && !leg->is_paused &&
                           !leg->is_awaiting_continue && !leg->is_tunnel &&
-                          (h2->is_client || !leg->is_grpc);
+                          (h2->is_client || !leg->is_grpc || leg->is_fresh);
 
     if (waits_for_peer && h2->limits.body_timeout_ms > 0) {
         timer_arm(h2->loop, &leg->body_timer, h2->limits.body_timeout_ms);
@@ -362,25 +372,38 @@ static void h2_leg_on_body_deadline(void *arg)
     h2_leg_end(leg, LEG_END_BODY_TIMEOUT, late.detail);
 }
 
-/* The peer keeps the stream's window, or the connection's, shut while we have bytes for it: it would hold
- * our memory for ever. A connection that takes nothing at all is the transport's to watch. */
+/* The peer keeps the stream's window, or the connection's, shut while we have bytes for it, or the end of
+ * the stream, which needs a window as well: it would hold our memory for ever. A connection that takes
+ * nothing at all is the transport's to watch. */
 void h2_leg_watch_write(struct h2_leg *leg, bool has_moved)
 {
     struct h2_conn *h2 = leg->h2;
+    bool has_end = leg->send == H2_SEND_DONE && !leg->is_sent;
 
-    if (h2_leg_queued_bytes(leg->out) == 0 || h2->limits.write_timeout_ms == 0 ||
+    if ((h2_leg_queued_bytes(leg->out) == 0 && !has_end) || h2->limits.write_timeout_ms == 0 ||
         !leg->is_on_wire) {
         timer_cancel(&leg->write_timer);
     } else if (has_moved || !timer_is_armed(&leg->write_timer)) {
+        leg->body_frames_before = h2->body_frames;
         timer_arm(h2->loop, &leg->write_timer, h2->limits.write_timeout_ms);
     }
+}
+
+/* The peer has opened the stream's window, and took bytes of other streams meanwhile: this one's turn has
+ * not come, by the peer's own priorities (RFC 7540 5.3) or because there are so many. */
+static bool h2_leg_waits_for_others(const struct h2_leg *leg)
+{
+    const struct h2_conn *h2 = leg->h2;
+
+    return h2->body_frames != leg->body_frames_before &&
+           nghttp2_session_get_stream_remote_window_size(h2->session, leg->id) > 0;
 }
 
 static void h2_leg_on_write_deadline(void *arg)
 {
     struct h2_leg *leg = arg;
 
-    if (leg->h2->is_send_blocked || h2_leg_is_shut(leg)) {
+    if (leg->h2->is_send_blocked || h2_leg_is_shut(leg) || h2_leg_waits_for_others(leg)) {
         h2_leg_watch_write(leg, true);
         return;
     }
@@ -406,6 +429,7 @@ void h2_leg_sent_body(struct h2_leg *leg, size_t len)
     size_t after = h2_leg_queued_bytes(leg->out);
 
     leg->h2->out_bytes -= len;
+    leg->h2->body_frames++;
     h2_leg_watch_write(leg, true);
     if (h2_leg_falls_below(LIMIT_STREAM_LOW_BYTES, after + len, after) ||
         h2_leg_falls_below(LIMIT_H2_CROWDED_BYTES, after + len, after)) {
@@ -436,6 +460,7 @@ static void h2_leg_finish(struct h2_leg *leg, const struct headers *trailers)
     h2_send_resume(leg);
     /* At once, so that what is logged now knows how long the head became on the wire. */
     h2_send_pack(leg->h2);
+    h2_leg_watch_write(leg, false);
 }
 
 /* --- Operations ------------------------------------------------------------------------------- */
@@ -509,8 +534,9 @@ static void h2_leg_send_body(struct leg *base, const unsigned char *bytes, size_
 {
     struct h2_leg *leg = h2_leg_of(base);
 
-    /* To HEAD, 204 and 304 the body ended with the head, whatever the origin of it says. */
-    if (!h2_leg_can_send(leg) || leg->send != H2_SEND_BODY || len == 0) {
+    /* To HEAD, 204 and 304 the body ended with the head, whatever the origin of it says. An origin may
+     * have ended the stream behind its answer: what it did not want goes nowhere. */
+    if (!h2_leg_can_send(leg) || leg->send != H2_SEND_BODY || len == 0 || !leg->is_on_wire) {
         return;
     }
     if (leg->send_framing == BODY_LENGTH) {

@@ -1,18 +1,13 @@
-/* h2_receive: what arrives on an HTTP/2 connection. Bytes are cut into frames here, so that each frame is
- * judged before the library sees it (floods, frames of streams that are gone), and what it brought is
- * acted on when the library has returned and before the next one: no exchange is ever called from inside
- * the library. */
+/* h2_receive: what arrives on an HTTP/2 connection. The library is given one frame at a time (h2_frame.c), and
+ * what it brought is acted on when the library has returned and before the next one: no exchange is ever
+ * called from inside the library. */
 #include "gateway/base/check.h"
 #include "gateway/base/limits.h"
-#include "gateway/base/now.h"
 #include "gateway/http/h2_conn_state.h"
 
 #include <nghttp2/nghttp2.h>
 
 enum {
-    H2_FRAME_TYPE_BYTE = 3,
-    H2_FRAME_FLAGS_BYTE = 4,
-    H2_FRAME_STREAM_BYTE = 5,
     /* Frames that wait for a peer that does not read: besides those of floods, each stream may have one
      * or two (a head, a reset). */
     H2_FRAMES_PER_LEG = 4,
@@ -22,202 +17,6 @@ enum {
 static struct h2_leg *h2_receive_leg_of(struct h2_conn *h2, int32_t stream_id)
 {
     return stream_id == 0 ? NULL : nghttp2_session_get_stream_user_data(h2->session, stream_id);
-}
-
-/* --- Streams that are gone (RFC 9113 5.1, 5.1.1) ---------------------------------------------- */
-
-static uint8_t *h2_receive_closed_slot(struct h2_conn *h2, int32_t stream_id)
-{
-    return &h2->closed_how[((uint32_t)stream_id >> 1) % H2_CLOSED_WINDOW];
-}
-
-static bool h2_receive_is_client_id(int32_t stream_id)
-{
-    return (stream_id & 1) != 0;
-}
-
-/* A higher id than all before: those between are closed without having been used. */
-static void h2_receive_note_stream(struct h2_conn *h2, int32_t stream_id)
-{
-    int32_t oldest = stream_id - 2 * (H2_CLOSED_WINDOW - 1);
-    int32_t skipped = h2->last_stream_id == 0 ? 1 : h2->last_stream_id + 2;
-
-    for (skipped = skipped > oldest ? skipped : oldest; skipped < stream_id; skipped += 2) {
-        if (skipped > 0) {
-            *h2_receive_closed_slot(h2, skipped) = H2_CLOSED_SKIPPED;
-        }
-    }
-    /* Until it is known better: a stream that is not taken is gone for us before the client knows. */
-    *h2_receive_closed_slot(h2, stream_id) = H2_CLOSED_BY_US;
-    h2->last_stream_id = stream_id;
-}
-
-/* DATA or HEADERS of a stream we do not have. The library passes over them; the RFC asks for an error where
- * the client must have known. False: the connection is to end. */
-static bool h2_receive_judge_late_frame(struct h2_conn *h2)
-{
-    const struct h2_frame_reader *frame = &h2->frame;
-    bool is_head = frame->type == NGHTTP2_HEADERS;
-
-    if (frame->stream_id > h2->last_stream_id) {
-        if (is_head) {
-            h2_receive_note_stream(h2, frame->stream_id);
-        }
-        return true; /* DATA of an idle stream is the library's to refuse */
-    }
-    if ((h2->last_stream_id - frame->stream_id) / 2 >= H2_CLOSED_WINDOW) {
-        return h2_conn_count(h2, H2_DEED_UNKNOWN_FRAME); /* too long ago to say whose fault it is */
-    }
-    switch ((enum h2_closed) * h2_receive_closed_slot(h2, frame->stream_id)) {
-    case H2_CLOSED_SKIPPED:
-        if (is_head) {
-            h2_conn_blame(h2, "http2.stream_id_goes_down", NGHTTP2_PROTOCOL_ERROR);
-        } else {
-            h2_conn_blame(h2, "http2.stream_closed", NGHTTP2_STREAM_CLOSED);
-        }
-        return false;
-    case H2_CLOSED_COMPLETE:
-        h2_conn_blame(h2, "http2.stream_closed", NGHTTP2_STREAM_CLOSED);
-        return false;
-    case H2_CLOSED_BY_RESET:
-        /* A stream error; the block of a head still has to go through HPACK. */
-        (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, frame->stream_id,
-                                        NGHTTP2_STREAM_CLOSED); /* memory only */
-        h2_conn_later(h2);
-        return true;
-    case H2_CLOSED_BY_US:
-    default:
-        return true; /* was under way when we reset it */
-    }
-}
-
-/* --- Frames as they begin and end ------------------------------------------------------------- */
-
-static bool h2_receive_judge_reset(struct h2_conn *h2, const struct h2_leg *leg)
-{
-    if (h2->is_client) {
-        return true;
-    }
-    if (leg == NULL) {
-        return h2_conn_count(h2, H2_DEED_UNKNOWN_FRAME);
-    }
-    return leg->leg.is_response_started || h2_conn_count(h2, H2_DEED_RESET);
-}
-
-static bool h2_receive_judge_continuation(struct h2_conn *h2)
-{
-    if (++h2->continuation_count > LIMIT_H2_CONTINUATIONS) {
-        h2_conn_blame(h2, "http2.continuation_flood", NGHTTP2_ENHANCE_YOUR_CALM);
-        return false;
-    }
-    return h2->frame.length > 0 || (h2->frame.flags & NGHTTP2_FLAG_END_HEADERS) != 0 ||
-           h2_conn_count(h2, H2_DEED_EMPTY_FRAME);
-}
-
-/* The header of a frame is there, the library has not seen it. False: the connection is to end. */
-static bool h2_receive_judge_frame(struct h2_conn *h2)
-{
-    struct h2_frame_reader *frame = &h2->frame;
-    struct h2_leg *leg = h2_receive_leg_of(h2, frame->stream_id);
-
-    if (leg != NULL) {
-        leg->leg.wire_received_bytes += H2_FRAME_HEADER_BYTES + frame->length;
-    }
-    switch (frame->type) {
-    case NGHTTP2_HEADERS:
-        h2->is_in_block = true;
-        h2->continuation_count = 0;
-        h2->block_bytes = 0;
-        break;
-    case NGHTTP2_DATA:
-        frame->has_content = false;
-        break;
-    case NGHTTP2_RST_STREAM:
-        return h2_receive_judge_reset(h2, leg);
-    case NGHTTP2_CONTINUATION:
-        return h2_receive_judge_continuation(h2);
-    case NGHTTP2_PRIORITY:
-        return h2_conn_count(h2, H2_DEED_PRIORITY);
-    case NGHTTP2_SETTINGS:
-        return h2_conn_count(h2, H2_DEED_SETTINGS);
-    case NGHTTP2_PING:
-        return h2_conn_count(h2, H2_DEED_PING);
-    case NGHTTP2_WINDOW_UPDATE:
-        return h2_conn_count(h2, H2_DEED_WINDOW_UPDATE);
-    default:
-        return h2_conn_count(h2, H2_DEED_UNKNOWN_FRAME);
-    }
-    return leg != NULL || h2->is_client || !h2_receive_is_client_id(frame->stream_id) ||
-           h2_receive_judge_late_frame(h2);
-}
-
-static void h2_receive_end_frame(struct h2_conn *h2)
-{
-    struct h2_frame_reader *frame = &h2->frame;
-
-    frame->header_bytes = 0;
-    if ((frame->type == NGHTTP2_HEADERS || frame->type == NGHTTP2_CONTINUATION) &&
-        (frame->flags & NGHTTP2_FLAG_END_HEADERS) != 0) {
-        h2->is_in_block = false;
-    }
-    if (frame->type == NGHTTP2_DATA && !frame->has_content &&
-        (frame->flags & NGHTTP2_FLAG_END_STREAM) == 0) {
-        (void)h2_conn_count(h2, H2_DEED_EMPTY_FRAME); /* notes the blame itself */
-    }
-}
-
-static uint32_t h2_receive_u24(const unsigned char *bytes)
-{
-    return (uint32_t)bytes[0] << 16 | (uint32_t)bytes[1] << 8 | bytes[2];
-}
-
-static void h2_receive_read_header(struct h2_frame_reader *frame)
-{
-    const unsigned char *header = frame->header;
-
-    frame->length = h2_receive_u24(header);
-    frame->type = header[H2_FRAME_TYPE_BYTE];
-    frame->flags = header[H2_FRAME_FLAGS_BYTE];
-    frame->stream_id = (int32_t)((uint32_t)(header[H2_FRAME_STREAM_BYTE] & 0x7f) << 24 |
-                                 h2_receive_u24(header + H2_FRAME_STREAM_BYTE + 1));
-    frame->payload_left = frame->length;
-}
-
-/* How many of these bytes the library may have at once: at most to the end of the frame. 0: the frame
- * that begins here ends the connection. */
-static size_t h2_receive_next_step(struct h2_conn *h2, const unsigned char *bytes, size_t len)
-{
-    struct h2_frame_reader *frame = &h2->frame;
-    size_t step = 0;
-
-    if (frame->preface_left > 0) {
-        step = frame->preface_left < len ? frame->preface_left : len;
-        frame->preface_left -= step;
-        return step;
-    }
-    if (frame->header_bytes < H2_FRAME_HEADER_BYTES) {
-        size_t missing = H2_FRAME_HEADER_BYTES - frame->header_bytes;
-
-        step = missing < len ? missing : len;
-        memcpy(frame->header + frame->header_bytes, bytes, step);
-        frame->header_bytes += step;
-        if (step < missing) {
-            return step;
-        }
-        h2_receive_read_header(frame);
-        if (!h2_receive_judge_frame(h2)) {
-            return 0;
-        }
-    }
-    size_t part = frame->payload_left < len - step ? frame->payload_left : len - step;
-
-    frame->payload_left -= part;
-    return step + part;
-}
-
-static bool h2_receive_is_frame_whole(const struct h2_frame_reader *frame)
-{
-    return frame->header_bytes == H2_FRAME_HEADER_BYTES && frame->payload_left == 0;
 }
 
 /* --- What came of a frame --------------------------------------------------------------------- */
@@ -262,6 +61,7 @@ static void h2_receive_start(struct h2_leg *leg)
     list_remove(&leg->noted);
     leg->is_fresh = false;
     h2_leg_hold(leg);
+    h2_leg_watch_body(leg);
     h2->conn.owner_ops->on_request(h2->conn.owner, &h2->conn, &leg->leg, leg->head,
                                    leg->is_head_all);
     CHECK(!leg->is_held || leg->leg.handler != NULL);
@@ -310,7 +110,10 @@ static void h2_receive_start_fresh(struct h2_conn *h2)
     while ((link = list_first(&h2->fresh)) != NULL && !h2->is_closed) {
         struct h2_leg *leg = list_object(link, struct h2_leg, noted);
 
-        if (h2_receive_awaits_end(leg)) {
+        if (leg->is_refused) {
+            list_remove(link); /* its trailers were malformed; the reset could not be packed yet */
+            leg->is_fresh = false;
+        } else if (h2_receive_awaits_end(leg)) {
             list_remove(link);
             list_push_back(&waiting, link);
         } else {
@@ -332,7 +135,7 @@ void h2_receive_late_end(struct h2_leg *leg, const struct refusal *refusal)
     h2_receive_tell_refused(leg, refusal);
 }
 
-/* The origin's message cannot be believed: its stream ends, and the exchange hears why. */
+/* The peer's message cannot be believed: its stream ends, and the exchange hears why. */
 static void h2_receive_break_stream(struct h2_leg *leg, const struct refusal *refusal)
 {
     enum leg_end end = LEG_END_PROTOCOL;
@@ -342,6 +145,9 @@ static void h2_receive_break_stream(struct h2_leg *leg, const struct refusal *re
                                                                      : LEG_END_HEADERS_TOO_LARGE;
     }
     h2_send_reset(leg, NGHTTP2_PROTOCOL_ERROR);
+    if (!leg->h2->is_client) {
+        (void)h2_conn_count(leg->h2, H2_DEED_PROVOKED_RESET); /* notes the blame itself */
+    }
     h2_leg_end(leg, end, refusal->detail);
 }
 
@@ -496,7 +302,7 @@ static void h2_receive_feed(struct h2_conn *h2, const unsigned char *bytes, size
 void h2_receive(struct h2_conn *h2, const unsigned char *bytes, size_t len)
 {
     while (len > 0 && !h2->is_closed) {
-        size_t step = h2_receive_next_step(h2, bytes, len);
+        size_t step = h2_frame_next_step(h2, bytes, len);
 
         if (h2->violation == NULL) {
             h2_receive_feed(h2, bytes, step);
@@ -504,8 +310,8 @@ void h2_receive(struct h2_conn *h2, const unsigned char *bytes, size_t len)
         if (h2->violation == NULL) {
             h2_receive_act(h2);
         }
-        if (!h2->is_closed && h2_receive_is_frame_whole(&h2->frame)) {
-            h2_receive_end_frame(h2);
+        if (!h2->is_closed && h2_frame_is_whole(h2)) {
+            h2_frame_end(h2);
         }
         if (h2_conn_punish(h2)) {
             return;
@@ -693,9 +499,7 @@ static int h2_receive_on_stream_close(nghttp2_session *session, int32_t stream_i
         enum h2_closed how = leg->is_reset_by_peer               ? H2_CLOSED_BY_RESET
                              : leg->is_peer_done && leg->is_sent ? H2_CLOSED_COMPLETE
                                                                  : H2_CLOSED_BY_US;
-        if (h2->last_stream_id - stream_id < 2 * H2_CLOSED_WINDOW) {
-            *h2_receive_closed_slot(h2, stream_id) = (uint8_t)how;
-        }
+        h2_frame_note_closed(h2, stream_id, how);
     }
     h2_receive_note_end(leg, code);
     h2_leg_leave_wire(leg);

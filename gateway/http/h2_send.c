@@ -240,7 +240,6 @@ void h2_send_refusal(struct h2_leg *leg, const struct refusal *refusal)
 void h2_send_reset(struct h2_leg *leg, uint32_t code)
 {
     struct h2_conn *h2 = leg->h2;
-    size_t queued = h2_send_queued_bytes(leg);
 
     if (!leg->is_on_wire || leg->is_reset) {
         return;
@@ -248,10 +247,7 @@ void h2_send_reset(struct h2_leg *leg, uint32_t code)
     leg->is_reset = true;
     timer_cancel(&leg->body_timer);
     timer_cancel(&leg->write_timer);
-    if (queued > 0) {
-        (void)evbuffer_drain(leg->out, queued); /* all of it */
-        h2->out_bytes -= queued;
-    }
+    h2_leg_drop_out(leg);
     /* Fails only for want of memory. A request that was not packed yet is dropped without a word. */
     (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, leg->id, code);
     h2_conn_later(h2);
@@ -341,6 +337,7 @@ static void h2_send_on_end_stream(struct h2_leg *leg)
     struct h2_conn *h2 = leg->h2;
 
     leg->is_sent = true;
+    timer_cancel(&leg->write_timer);
     if (h2->is_client) {
         return;
     }
