@@ -126,7 +126,7 @@ struct h2_frame_reader {
     uint8_t type;
     uint8_t flags;
     int32_t stream_id;
-    bool has_content; /* DATA: a byte that is no padding came */
+    bool has_content; /* DATA: there is a byte that is no padding */
 };
 
 struct h2_conn {

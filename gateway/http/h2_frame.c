@@ -132,7 +132,9 @@ static bool h2_frame_judge(struct h2_conn *h2)
         h2->block_bytes = 0;
         break;
     case NGHTTP2_DATA:
-        frame->has_content = false;
+        /* Told from the frame, not by what the library hands on: of a stream that we reset it hands on
+         * nothing, and what was under way then is the peer's good right. */
+        frame->has_content = frame->length > 0;
         break;
     case NGHTTP2_RST_STREAM:
         return h2_frame_judge_reset(h2, leg);
@@ -212,6 +214,10 @@ size_t h2_frame_next_step(struct h2_conn *h2, const unsigned char *bytes, size_t
     }
     size_t part = frame->payload_left < len - step ? frame->payload_left : len - step;
 
+    if (part > 0 && frame->payload_left == frame->length && frame->type == NGHTTP2_DATA &&
+        (frame->flags & NGHTTP2_FLAG_PADDED) != 0) {
+        frame->has_content = frame->length > 1u + bytes[step]; /* Pad Length (RFC 9113 6.1) */
+    }
     frame->payload_left -= part;
     return step + part;
 }

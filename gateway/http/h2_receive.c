@@ -61,7 +61,7 @@ static void h2_receive_start(struct h2_leg *leg)
     list_remove(&leg->noted);
     leg->is_fresh = false;
     h2_leg_hold(leg);
-    h2_leg_watch_body(leg);
+    h2_leg_watch_body(leg); /* gRPC may be silent from here on */
     h2->conn.owner_ops->on_request(h2->conn.owner, &h2->conn, &leg->leg, leg->head,
                                    leg->is_head_all);
     CHECK(!leg->is_held || leg->leg.handler != NULL);
@@ -400,7 +400,6 @@ static int h2_receive_on_data(nghttp2_session *session, uint8_t flags, int32_t s
     struct h2_conn *h2 = user_data;
 
     (void)flags;
-    h2->frame.has_content = true;
     h2->found.leg = h2_receive_leg_of(h2, stream_id);
     h2->found.bytes = bytes;
     h2->found.len = len;
