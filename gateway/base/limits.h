@@ -105,6 +105,8 @@
 /* Pipes of one worker that hold bytes on their way from socket to socket; each two descriptors and up to
  * 1 MiB of the kernel's. A direction that gets none is copied. */
 #define LIMIT_SPLICE_PIPES 64u
+/* Fewer where descriptors are few: one pipe, of two, for so many. */
+#define LIMIT_SPLICE_PIPE_SHARE 128u
 #define LIMIT_SPLICE_IDLE_PIPES 8u
 
 /* --- Bytes in flight -------------------------------------------------------------------------- */

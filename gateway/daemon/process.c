@@ -2,6 +2,7 @@
 #include "gateway/daemon/process.h"
 
 #include "gateway/base/limits.h"
+#include "gateway/net/pipe_cache.h"
 
 #include <signal.h>
 #include <stdint.h>
@@ -10,7 +11,7 @@
 #include <sys/stat.h>
 
 /* A limit of millions only costs the kernel's table; nobody has that many connections on one host. */
-enum { PROCESS_DESCRIPTORS_MAX = 1024 * 1024 };
+enum { PROCESS_DESCRIPTORS_MAX = 1024 * 1024, PROCESS_WORKER_DESCRIPTORS = 16 };
 
 static bool process_raise_descriptor_limit(struct err *err)
 {
@@ -69,8 +70,9 @@ size_t process_descriptor_limit(void)
 
 size_t process_connection_limit(size_t descriptors, size_t workers)
 {
-    /* Each worker has an epoll, a wake-up and DNS sockets beside its listeners. */
-    size_t reserved = RESERVED_DESCRIPTORS + 16 * workers;
+    /* Each worker has an epoll, a wake-up and DNS sockets beside its listeners, and its pipes. */
+    size_t reserved = RESERVED_DESCRIPTORS +
+                      (PROCESS_WORKER_DESCRIPTORS + 2 * pipe_cache_limit(descriptors)) * workers;
 
     if (descriptors <= 2 * reserved) {
         return descriptors / 4 + 1;

@@ -629,16 +629,6 @@ static void h1_conn_on_request_end(struct h1_conn *h1, bool is_clean)
     }
 }
 
-/* Either role. A cut without close_notify is not a side's end: what it took away is not known. */
-static void h1_conn_on_tunnel_end(struct h1_conn *h1, bool is_clean)
-{
-    if (is_clean) {
-        h1_conn_end_tunnel_input(h1);
-    } else {
-        h1_conn_break(h1, H1_PART_NOW, LEG_END_PEER_CUT_BODY, NULL);
-    }
-}
-
 static void h1_conn_on_response_end(struct h1_conn *h1, bool is_clean)
 {
     switch (h1->receive) {
@@ -678,7 +668,9 @@ static void h1_conn_on_end(void *owner, bool is_clean)
         h1_conn_break(h1, is_answer_leaving ? H1_PART_LINGER : H1_PART_NOW, LEG_END_PEER_CLOSED,
                       NULL);
     } else if (h1->tunnel == H1_TUNNEL_OPEN) {
-        h1_conn_on_tunnel_end(h1, is_clean);
+        /* Without close_notify too: many end TLS so behind their last words. What a tunnel carries knows
+         * its own end, a Close frame, and a reset would take those words away. */
+        h1_conn_end_tunnel_input(h1);
     } else if (h1->is_client) {
         h1_conn_on_response_end(h1, is_clean);
     } else {

@@ -2,6 +2,7 @@
 #include "gateway/net/pipe_cache.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Measured on loopback, CPU seconds a GiB: copied 0.39, spliced through 256 KiB 0.29, through 1 MiB 0.21.
@@ -31,9 +32,29 @@ static bool pipe_cache_make(struct pipe_pair *pair)
     return true;
 }
 
+size_t pipe_cache_limit(size_t descriptors)
+{
+    size_t limit = descriptors / LIMIT_SPLICE_PIPE_SHARE;
+
+    return limit < LIMIT_SPLICE_PIPES ? limit : LIMIT_SPLICE_PIPES;
+}
+
+static size_t pipe_cache_find_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur == RLIM_INFINITY) {
+        return LIMIT_SPLICE_PIPES;
+    }
+    return pipe_cache_limit((size_t)limit.rlim_cur);
+}
+
 bool pipe_cache_take(struct pipe_cache *cache, struct pipe_pair *pair)
 {
-    if (cache->used_count >= LIMIT_SPLICE_PIPES) {
+    if (cache->limit == 0) {
+        cache->limit = pipe_cache_find_limit();
+    }
+    if (cache->used_count >= cache->limit) {
         return false;
     }
     if (cache->idle_count > 0) {

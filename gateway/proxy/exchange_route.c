@@ -150,10 +150,10 @@ static uint32_t exchange_route_grpc_timeout_ms(const struct head *request)
         ms = value;
         break;
     case 'u':
-        ms = value / 1000 + 1;
+        ms = ((uint64_t)value + 999) / 1000;
         break;
     case 'n':
-        ms = value / 1000000 + 1;
+        ms = ((uint64_t)value + 999999) / 1000000;
         break;
     default:
         return 0;

@@ -5,6 +5,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/now.h"
 #include "gateway/http/target.h"
+#include "gateway/http/validate.h"
 #include "gateway/proxy/exchange_log.h"
 #include "gateway/proxy/header_ops.h"
 #include "gateway/proxy/rewrite.h"
@@ -49,7 +50,9 @@ static void exchange_rewrite_authority(struct exchange *exchange)
     }
     exchange_log_fill(exchange, &record);
     struct str authority = header_ops_value(format, &record, exchange->arena);
-    if (authority.len > 0) {
+    /* Made of a client's header it may be anything; what is no host would also be no name to check an
+     * upstream's certificate against. */
+    if (validate_authority(authority)) {
         request->authority = authority;
         headers_set_id(&request->headers, HEADER_HOST, authority);
     }

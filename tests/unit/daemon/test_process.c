@@ -13,7 +13,7 @@ static void test_connection_limit(void **state)
 {
     (void)state;
     /* Each client may need an upstream connection: half of what is left. */
-    assert_int_equal(process_connection_limit(1024, 2), (1024 - RESERVED_DESCRIPTORS - 32) / 2);
+    assert_int_equal(process_connection_limit(1024, 2), (1024 - RESERVED_DESCRIPTORS - 64) / 2);
     /* Too few for anything: still a few, never none. */
     assert_true(process_connection_limit(16, 4) > 0);
     assert_true(process_connection_limit(0, 4) > 0);
