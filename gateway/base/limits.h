@@ -81,6 +81,10 @@
  * opened further. */
 #define LIMIT_H2_HELD_BYTES (4u * 1024u * 1024u)
 #define LIMIT_H2_CONNECTION_WINDOW_BYTES (1024u * 1024u)
+/* An upstream that let a request go unanswered, and sent nothing else, has so long to answer a PING; not
+ * more often than servers of gRPC bear with. */
+#define LIMIT_H2_DOUBT_MS 10000u
+#define LIMIT_H2_DOUBT_INTERVAL_MS 300000u
 /* HPACK: what a peer may make us remember. */
 #define LIMIT_HPACK_TABLE_BYTES 4096u
 #define LIMIT_H2_CONTINUATIONS 8u

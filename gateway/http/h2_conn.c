@@ -425,26 +425,51 @@ void h2_conn_on_peer_settings(struct h2_conn *h2)
 
 /* --- PING of ours (http2KeepAlive) ------------------------------------------------------------ */
 
+static void h2_conn_ping(struct h2_conn *h2, uint32_t timeout_ms)
+{
+    h2->is_awaiting_pong = true;
+    h2->ping_received_bytes = transport_received_bytes(h2->conn.transport);
+    (void)nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL); /* memory only */
+    timer_arm(h2->loop, &h2->ping_timer, timeout_ms);
+    h2_conn_later(h2);
+}
+
 static void h2_conn_on_ping_timer(void *arg)
 {
     struct h2_conn *h2 = arg;
     uint32_t timeout_ms = h2->limits.ping_timeout_ms;
 
-    if (h2->is_awaiting_pong) {
+    if (!h2->is_awaiting_pong) {
+        h2_conn_ping(h2, timeout_ms > 0 ? timeout_ms : h2->limits.ping_interval_ms);
+    } else if (transport_received_bytes(h2->conn.transport) > h2->ping_received_bytes) {
+        /* Any byte is a sign of life: our PING may wait behind much that the peer takes slowly. */
+        h2_conn_on_pong(h2);
+    } else {
         h2_conn_break(h2, H2_PART_NOW, LEG_END_TRANSPORT, "http2.ping_timeout");
+    }
+}
+
+void h2_conn_doubt(struct h2_conn *h2, uint64_t received_bytes)
+{
+    uint64_t now_ms = now_mono_ms();
+    bool was_doubted = h2->doubted_ms != 0 && now_ms - h2->doubted_ms < LIMIT_H2_DOUBT_INTERVAL_MS;
+
+    if (h2->is_closed || h2->is_awaiting_pong || was_doubted ||
+        transport_received_bytes(h2->conn.transport) != received_bytes) {
         return;
     }
-    h2->is_awaiting_pong = true;
-    (void)nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL); /* memory only */
-    timer_arm(h2->loop, &h2->ping_timer, timeout_ms > 0 ? timeout_ms : h2->limits.ping_interval_ms);
-    h2_conn_later(h2);
+    h2->doubted_ms = now_ms;
+    h2_conn_ping(h2, LIMIT_H2_DOUBT_MS);
 }
 
 void h2_conn_on_pong(struct h2_conn *h2)
 {
     if (h2->is_awaiting_pong) {
         h2->is_awaiting_pong = false;
-        timer_arm(h2->loop, &h2->ping_timer, h2->limits.ping_interval_ms);
+        timer_cancel(&h2->ping_timer);
+        if (h2->limits.ping_interval_ms > 0) {
+            timer_arm(h2->loop, &h2->ping_timer, h2->limits.ping_interval_ms);
+        }
     }
 }
 
@@ -527,6 +552,7 @@ static struct leg *h2_conn_open_leg(struct conn *conn, const struct leg_handler 
 
     leg->leg.handler = handler;
     leg->leg.owner = owner;
+    leg->opened_received_bytes = transport_received_bytes(conn->transport);
     h2_leg_hold(leg);
     return &leg->leg;
 }

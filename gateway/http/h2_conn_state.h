@@ -76,10 +76,11 @@ struct h2_leg {
     struct evbuffer *out; /* handed in and not packed into frames */
     struct timer body_timer;
     struct timer write_timer;
-    uint64_t send_left;          /* with BODY_LENGTH */
-    uint64_t body_frames_before; /* of the conn, when write_timer was armed */
-    int32_t id;                  /* 0: the request was not handed in yet */
-    unsigned events;             /* bits of h2_event */
+    uint64_t send_left;             /* with BODY_LENGTH */
+    uint64_t body_frames_before;    /* of the conn, when write_timer was armed */
+    uint64_t opened_received_bytes; /* client role: of the connection, when this leg was opened */
+    int32_t id;                     /* 0: the request was not handed in yet */
+    unsigned events;                /* bits of h2_event */
     unsigned interim_count;
     enum leg_end end;
     enum h2_send send;
@@ -173,6 +174,8 @@ struct h2_conn {
     bool is_room_due;     /* on_room at the end of the turn */
     bool is_in_block;     /* between a HEADERS frame and its END_HEADERS */
     bool has_peer_settings;
+    uint64_t ping_received_bytes; /* when the last PING left */
+    uint64_t doubted_ms;          /* of the last PING for want of an answer; 0: none yet */
     bool is_awaiting_pong;
     bool is_send_blocked; /* the transport is full */
     bool is_packing;
@@ -197,6 +200,10 @@ void h2_conn_end_block(struct h2_conn *h2);
 /* SETTINGS of the peer came. */
 void h2_conn_on_peer_settings(struct h2_conn *h2);
 void h2_conn_on_pong(struct h2_conn *h2);
+/* Client role: a request is given up without an answer. When nothing at all came since the connection
+ * had received so many bytes, the peer is asked for a sign of life: it may be gone without a word, and
+ * until the kernel noticed every further request would be lost on it. */
+void h2_conn_doubt(struct h2_conn *h2, uint64_t received_bytes);
 void h2_conn_reap(struct h2_conn *h2);
 /* Server role: how many streams the client may have open. */
 uint32_t h2_conn_stream_limit(const struct h2_conn *h2);

@@ -290,6 +290,9 @@ void h2_leg_receive_body(struct h2_leg *leg, const unsigned char *bytes, size_t 
 void h2_leg_receive_end(struct h2_leg *leg)
 {
     timer_cancel(&leg->body_timer);
+    if (leg->h2->is_client) {
+        h2_guard_credit(&leg->h2->guard); /* many requests share an upstream's connection */
+    }
     h2_leg_tell_complete(leg);
 }
 
@@ -634,6 +637,12 @@ static void h2_leg_part_from_stream(struct h2_leg *leg)
     if (leg->send != H2_SEND_DONE) {
         h2_send_reset(leg, NGHTTP2_CANCEL);
     } else if (leg->h2->is_client) {
+        if (leg->is_peer_done && leg->is_tunnel) {
+            return; /* its last bytes are still leaving */
+        }
+        if (!leg->is_peer_done) {
+            h2_conn_doubt(leg->h2, leg->opened_received_bytes);
+        }
         h2_send_reset(leg, leg->is_peer_done ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
     } else if (leg->is_sent && !leg->is_peer_done) {
         h2_send_reset(leg, NGHTTP2_NO_ERROR);

@@ -258,6 +258,28 @@ static void a_lost_peer_is_found_by_ping(void **state)
     h2_pair_stop();
 }
 
+/* A request was given up and not a byte came: the peer shows life, or the connection is not used on. */
+static void a_silent_peer_is_asked_for_a_sign_of_life(void **state)
+{
+    (void)state;
+    for (int is_alive = 1; is_alive >= 0; is_alive--) {
+        h2_pair_start(true);
+        h2_pair_run();
+        h2_pair_open();
+        h2_pair_send_request(0, "GET", BODY_NONE, true);
+        fake_turn(pair.transport);
+        h2_pair_release(0);
+        fake_turn(pair.transport);
+        if (is_alive) {
+            h2_pair_run();
+        }
+        fake_advance(pair.transport, LIMIT_H2_DOUBT_MS);
+        fake_advance(pair.transport, LIMIT_H2_DOUBT_MS);
+        assert_int_equal(pair.transport->state == FAKE_OPEN, is_alive);
+        h2_pair_stop();
+    }
+}
+
 static void a_client_drains_when_its_legs_are_done(void **state)
 {
     (void)state;
@@ -295,6 +317,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_goaway_refuses_what_is_above_it, setup_client, teardown),
         cmocka_unit_test(a_lost_peer_is_found_by_ping),
+        cmocka_unit_test(a_silent_peer_is_asked_for_a_sign_of_life),
         cmocka_unit_test_setup_teardown(a_client_drains_when_its_legs_are_done, setup_client,
                                         teardown),
     };

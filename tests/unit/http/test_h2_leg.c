@@ -426,6 +426,18 @@ static void a_tunnel_of_ours_waits_for_the_answer(void **state)
     h2_pair_run();
     assert_log("head 0 101;body 0 hello;");
     assert_peer("data 1 first;");
+    /* Its side ends first; our last words and our end leave though nobody holds the leg any more. */
+    pair.is_peer_body_open = false;
+    CHECK(nghttp2_session_resume_data(pair.peer, 1) == 0);
+    h2_pair_run();
+    assert_log("complete 0;");
+    h2_pair_send_body(0, "last words");
+    h2_pair_send_end(0);
+    h2_pair_release(0);
+    h2_pair_run();
+    assert_non_null(strstr(pair.peer_log.ptr, "data 1 last words;"));
+    assert_non_null(strstr(pair.peer_log.ptr, "end 1;"));
+    assert_null(strstr(pair.peer_log.ptr, "reset"));
 }
 
 int main(void)

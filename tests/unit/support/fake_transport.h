@@ -19,6 +19,7 @@ struct transport {
     struct text sent;
     unsigned pause_reasons;
     uint32_t write_timeout_ms;
+    uint64_t received_bytes;
     size_t queued_bytes; /* written, and as a test has it not taken by the kernel */
     enum fake_state state;
     bool is_above_high;
@@ -199,6 +200,11 @@ void transport_set_write_timeout(struct transport *transport, uint32_t timeout_m
     transport->write_timeout_ms = timeout_ms;
 }
 
+uint64_t transport_received_bytes(const struct transport *transport)
+{
+    return transport->received_bytes;
+}
+
 uint64_t transport_sent_bytes(const struct transport *transport)
 {
     return transport->sent.len;
@@ -269,6 +275,7 @@ static inline void fake_new_turn(void)
 /* Within a turn: nothing deferred happens yet. */
 static inline void fake_deliver(struct transport *transport, struct str bytes)
 {
+    transport->received_bytes += bytes.len;
     text_add(&transport->unread, bytes);
     fake_offer(transport);
 }
