@@ -60,7 +60,7 @@ static void test_a_refused_stream_is_sent_again_with_its_body(void **state)
     assert_true(self->leg.is_paused);
     fake_leg_end(&self->upstream, LEG_END_REFUSED);
     assert_true(self->upstream.is_released);
-    assert_false(self->leg.is_paused); /* what was full is gone */
+    assert_false(self->leg.is_paused);    /* what was full is gone */
     fake_leg_body(&self->leg, "second "); /* while nobody is there to take it */
     reconnect(self);
     assert_true(fake_leg_saw(&self->upstream, "x-envoy-attempt-count: 2"));
