@@ -151,6 +151,9 @@ static void exchange_on_upstream_body(void *owner, struct leg *leg, const unsign
 
 void exchange_on_client_drained(struct exchange *exchange)
 {
+    if (exchange->is_tunnel) {
+        exchange_tunnel_touch(exchange); /* who reads slowly is not silent */
+    }
     if (exchange->is_response_paused && exchange->upstream_leg != NULL) {
         exchange->is_response_paused = false;
         exchange->upstream_leg->ops->resume(exchange->upstream_leg);
@@ -182,8 +185,13 @@ static void exchange_on_upstream_complete(void *owner, struct leg *leg,
 
 static void exchange_on_upstream_drained(void *owner, struct leg *leg)
 {
+    struct exchange *exchange = owner;
+
     (void)leg;
-    exchange_resume_request(owner, EXCHANGE_PAUSE_UPSTREAM_FULL);
+    if (exchange->is_tunnel) {
+        exchange_tunnel_touch(exchange);
+    }
+    exchange_resume_request(exchange, EXCHANGE_PAUSE_UPSTREAM_FULL);
 }
 
 static void exchange_on_upstream_end(void *owner, struct leg *leg, enum leg_end end)

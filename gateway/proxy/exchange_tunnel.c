@@ -29,7 +29,7 @@ void exchange_tunnel_touch(struct exchange *exchange)
 {
     uint32_t timeout_ms = exchange->worker->options.tunnel_idle_timeout_ms;
 
-    if (timeout_ms != 0) {
+    if (timeout_ms != 0 && !exchange->is_finished) {
         timer_arm(exchange->worker->loop, &exchange->deadline, timeout_ms);
     }
 }
