@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 """Demo origin: answers every request with what it received, as JSON.
 
-    origin.py PORTS_FILE NAME=PORT...
+    origin.py PORTS_FILE NAME=PORT[,DIRECTORY]...
 
-Port 0 lets the kernel pick; PORTS_FILE gets one `NAME PORT` line each, once all listen.
+With a directory of tls.crt and tls.key it speaks TLS. Port 0 lets the kernel pick; PORTS_FILE gets one `NAME PORT` line each, once all listen.
 """
 
 import http.server
 import json
 import os
+import ssl
 import sys
 import threading
 
@@ -47,15 +48,26 @@ class Origin(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+    tls = None
+
+    def finish_request(self, request, client_address):
+        # In the connection's own thread: a slow handshake holds up nobody.
+        if self.tls is not None:
+            request = self.tls.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
 
 
 def main():
     ports_file, *pairs = sys.argv[1:]
     lines = []
     for pair in pairs:
-        name, _, port = pair.partition("=")
+        name, _, place = pair.partition("=")
+        port, _, directory = place.partition(",")
         handler = type("Origin", (Origin,), {"name": name})
         server = Server(("127.0.0.1", int(port)), handler)
+        if directory:
+            server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            server.tls.load_cert_chain(f"{directory}/tls.crt", f"{directory}/tls.key")
         threading.Thread(target=server.serve_forever).start()
         lines.append(f"{name} {server.server_address[1]}\n")
     with open(ports_file + ".new", "w", encoding="ascii") as file:

@@ -4,7 +4,7 @@
 #
 #   DEMO_CHECK=1          run the curl lines, check what they answer, and end
 #   DEMO_HTTPS_PORT=8443 DEMO_HTTP_PORT=8080 DEMO_ADMIN_PORT=15000 DEMO_HEALTH_PORT=15021
-#   DEMO_METRICS_PORT=15090 DEMO_ORIGIN_PORT=19080 DEMO_ORIGIN2_PORT=19081
+#   DEMO_METRICS_PORT=15090 DEMO_ORIGIN_PORT=19080 DEMO_ORIGIN2_PORT=19081 DEMO_VAULT_PORT=18201
 #                         other ports; 0 lets the kernel pick (the default with DEMO_CHECK)
 #   DEMO_DIR=build/demo   where certificates, configuration and logs go
 set -eu
@@ -37,6 +37,7 @@ health_port=${DEMO_HEALTH_PORT:-${default:-15021}}
 metrics_port=${DEMO_METRICS_PORT:-${default:-15090}}
 origin_port=${DEMO_ORIGIN_PORT:-${default:-19080}}
 origin2_port=${DEMO_ORIGIN2_PORT:-${default:-19081}}
+vault_port=${DEMO_VAULT_PORT:-${default:-18201}}
 
 gateway=
 origin=
@@ -57,6 +58,8 @@ mkdir "$directory/config"
 "$here/certificate.sh" "$directory" bookinfo-example-com-cert rsa bookinfo.example.com
 "$here/certificate.sh" "$directory" shop-example-com-cert ecdsa \
     shop.example.com '*.shop.example.com'
+# Behind the passthrough server: an authority and a key that the gateway never sees.
+"$here/certificate.sh" "$directory/vault" vault ecdsa eu.vault.example.com
 
 wait_for() {
     tries=0
@@ -72,14 +75,16 @@ wait_for() {
 
 # In sessions of their own: Ctrl-C reaches this script only, which then asks the gateway to drain.
 setsid /usr/bin/python3 "$here/origin.py" "$directory/ports" \
-    "v1=$origin_port" "v2=$origin2_port" &
+    "v1=$origin_port" "v2=$origin2_port" "vault=$vault_port,$directory/vault/secrets/vault" &
 origin=$!
 wait_for "$directory/ports" "$origin" "the demo origin"
 origin_port=$(sed -n 's/^v1 //p' "$directory/ports")
 origin2_port=$(sed -n 's/^v2 //p' "$directory/ports")
-for file in "$examples"/*.yaml; do
-    sed "s/http: 19080\$/http: $origin_port/; s/http: 19081\$/http: $origin2_port/" "$file" \
-        >"$directory/config/${file##*/}"
+vault_port=$(sed -n 's/^vault //p' "$directory/ports")
+# Those that need no more than HTTP origins and this one of TLS.
+for name in bookinfo bookinfo-routes shop shop-routes passthrough; do
+    sed "s/http: 19080\$/http: $origin_port/; s/http: 19081\$/http: $origin2_port/
+        s/tls: 18201\$/tls: $vault_port/" "$examples/$name.yaml" >"$directory/config/$name.yaml"
 done
 
 access_log=-
@@ -108,6 +113,9 @@ cart=$(line "https://shop.example.com:$https_port/cart" shop.example.com "$https
 split=$(line "https://shop.example.com:$https_port/catalogue/shoes" shop.example.com "$https_port")
 tenant=$(line "https://blue.shop.example.com:$https_port/" blue.shop.example.com "$https_port")
 redirect=$(line "http://shop.example.com:$http_port/cart" shop.example.com "$http_port")
+vault=$(line "https://eu.vault.example.com:$https_port/" eu.vault.example.com "$https_port")
+vault=${vault/$ca/$directory/vault/authority/ca.crt}
+http2=${books/\%\{http_code\}/%\{http_code\} HTTP/%\{http_version\}}
 missing=$(line "https://shop.example.com:$https_port/nowhere" shop.example.com "$https_port")
 
 if [ -n "${DEMO_CHECK:-}" ]; then
@@ -125,6 +133,8 @@ if [ -n "${DEMO_CHECK:-}" ]; then
     check 200 "$cart"
     check 200 "$split"
     check 200 "$tenant"
+    check '200 HTTP/2' "$http2"
+    check 200 "$vault"
     check 301 "$redirect"
     check 404 "$missing"
     "$here/renew.sh" "$directory" "$https_port" || failed=1
@@ -144,6 +154,10 @@ $cart
 $split
 200, by a wildcard host:
 $tenant
+200, by HTTP/2 (--http1.1 asks for the other):
+$http2
+200, passed through: the certificate is the origin's own, of another authority, beside the others on one port:
+$vault
 301, from HTTP to HTTPS:
 $redirect
 404, no route:
