@@ -102,6 +102,11 @@
 /* Ended streams whose memory is kept for the next ones of the connection. */
 #define LIMIT_H2_SPARE_LEGS 16u
 
+/* Short of memory, so many exchanges of a worker are given up at each look (a second), if each holds as
+ * much as makes a difference. */
+#define LIMIT_SHED_EXCHANGES 16u
+#define LIMIT_SHED_BYTES (32u * 1024u)
+
 /* --- PROXY protocol, tunnels ------------------------------------------------------------------- */
 /* A header of version 2 with its TLVs; 536 bytes are usual, certificates in TLVs are not. */
 #define LIMIT_PROXY_HEADER_BYTES 4096u

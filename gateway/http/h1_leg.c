@@ -250,6 +250,15 @@ static bool h1_leg_is_above_high(const struct leg *leg)
     return h1_leg_is_live(h1) && transport_is_above_high(h1->conn.transport);
 }
 
+static size_t h1_leg_queued_bytes(const struct leg *leg)
+{
+    const struct transport *transport = leg->conn->transport;
+
+    return h1_leg_is_live(h1_leg_conn(leg))
+               ? transport_queued_bytes(transport) + transport_unread_bytes(transport)
+               : 0;
+}
+
 static void h1_leg_release(struct leg *leg)
 {
     struct h1_conn *h1 = h1_leg_conn(leg);
@@ -285,5 +294,6 @@ const struct leg_ops h1_leg_ops = {
     .pause = h1_leg_pause,
     .resume = h1_leg_resume,
     .is_above_high = h1_leg_is_above_high,
+    .queued_bytes = h1_leg_queued_bytes,
     .release = h1_leg_release,
 };

@@ -627,6 +627,13 @@ static bool h2_leg_is_above_high(const struct leg *base)
     return h2_leg_can_send(leg) && h2_leg_is_above(leg->h2, h2_leg_queued_bytes(leg->out));
 }
 
+static size_t h2_leg_all_queued_bytes(const struct leg *base)
+{
+    const struct h2_leg *leg = (const struct h2_leg *)base;
+
+    return h2_leg_queued_bytes(leg->in) + h2_leg_queued_bytes(leg->out);
+}
+
 /* What the peer is told of a stream nobody holds any more. A response that was handed in whole goes on to
  * leave; behind it NO_ERROR says that the rest of the request is not wanted (RFC 9113 8.1). */
 static void h2_leg_part_from_stream(struct h2_leg *leg)
@@ -678,5 +685,6 @@ const struct leg_ops h2_leg_ops = {
     .pause = h2_leg_pause,
     .resume = h2_leg_resume,
     .is_above_high = h2_leg_is_above_high,
+    .queued_bytes = h2_leg_all_queued_bytes,
     .release = h2_leg_release,
 };

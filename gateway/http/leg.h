@@ -75,6 +75,8 @@ struct leg_ops {
     void (*resume)(struct leg *leg);
     /* Written and not yet taken by the kernel is above the high watermark. */
     bool (*is_above_high)(const struct leg *leg);
+    /* Body bytes of either direction that wait here, because somebody does not take them. */
+    size_t (*queued_bytes)(const struct leg *leg);
     /* The exchange is done with the leg; it no longer calls back. An unfinished leg is aborted
      * (LEG_ABORT_CANCEL); a response that is complete while the request is not ends with NO_ERROR
      * (RFC 9113 8.1), or as HTTP/1.1 can. */

@@ -251,7 +251,7 @@ void exchange_reply_configured(struct exchange *exchange, struct local_reply *re
 
 static bool exchange_is_of_upstream(enum outcome_id id)
 {
-    return id != OUTCOME_REQUEST_TIMEOUT && id != OUTCOME_TUNNEL_IDLE;
+    return id != OUTCOME_REQUEST_TIMEOUT && id != OUTCOME_TUNNEL_IDLE && id != OUTCOME_OVERLOADED;
 }
 
 /* LR-23: how the client is told in RST_STREAM. */

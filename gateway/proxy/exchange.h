@@ -8,6 +8,7 @@
  *   exchange_retry.c      an attempt that failed: again, or the answer that says so
  *   exchange_response.c   the response's way back
  *   exchange_tunnel.c     after an upgrade: bytes both ways
+ *   exchange_shed.c       who goes when memory is short
  *   exchange_log.c        counters and the access log
  *
  * Each direction is a small state of its own:
@@ -121,6 +122,8 @@ struct exchange {
 
 /* A request head arrived: the leg's handler is set, and the answer is on its way or looked for. */
 void exchange_begin(struct client *client, struct leg *leg, struct head *head, bool is_end);
+/* exchange_shed.c: gives up those that hold most, a few at a time. */
+void exchange_shed_greediest(struct worker *worker);
 /* Frees the spare ones. */
 void exchange_free_spare(struct worker *worker);
 

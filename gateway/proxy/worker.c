@@ -408,6 +408,10 @@ static void worker_do_overload_begin(void *arg)
 {
     struct worker *worker = arg;
 
+    /* The first look only refuses what is new; that may be enough. */
+    if (worker->is_overloaded) {
+        exchange_shed_greediest(worker);
+    }
     worker->is_overloaded = true;
     client_close_idle(worker);
     exchange_free_spare(worker);

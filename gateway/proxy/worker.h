@@ -106,7 +106,7 @@ void worker_drain_begin(struct worker *worker);
 /* Second phase: empties and closes the listening sockets, closes idle connections. */
 void worker_stop_accepting(struct worker *worker);
 /* Memory is short: requests are refused (spec 10.1, OM), idle connections closed, now and each time
- * it is said again. */
+ * it is said again; then the requests that hold most are given up as well. */
 void worker_overload_begin(struct worker *worker);
 void worker_overload_end(struct worker *worker);
 /* Any thread: client connections open, handshakes included. */

@@ -492,6 +492,43 @@ def test_memory_comes_back_after_a_shortage(plain):
     assert raw.get(gateway.port(80), "/small").status == 200
 
 
+@pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer's memory does not come back")
+def test_the_greediest_are_given_up(plain):
+    """hardening 4: nobody leaves, and still there is memory again: those who hold most go."""
+    ended = threading.Event()
+
+    def behaviour(origin, stream):
+        request = stream.read_request()
+        if request is None:
+            return
+        if request.target == "/small":
+            stream.answer(200, [], b"small")
+            return
+        try:
+            stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n")
+            while not ended.is_set():
+                stream.send(b"x" * 65536)
+        except OSError:
+            return
+
+    gateway, _ = plain(behaviour, options=("--max-memory", "40MiB"))
+    clients = [raw.Client(gateway.port(80)) for _ in range(300)]
+    try:
+        for client in clients:
+            client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        wait.until(lambda: gateway.metric("gatehouse_overloaded") == 1, "the mark to be passed")
+        wait.until(lambda: gateway.metric("gatehouse_overloaded") == 0, "memory", 40)
+        assert raw.get(gateway.port(80), "/small").status == 200
+        shed = gateway.metric("gatehouse_overload_shed_requests_total")
+        assert 0 < shed < 300, shed
+        gateway.wait_access_line(" OM overload ")
+        gateway.wait_log("memory is short: gave up")
+    finally:
+        ended.set()
+        for client in clients:
+            client.close()
+
+
 def test_without_a_mark_memory_is_not_watched(plain):
     gateway, _ = plain(options=("--max-memory", "0"))
     assert raw.get(gateway.port(80)).status == 200

@@ -67,6 +67,11 @@ static bool fake_leg_is_above_high(const struct leg *leg)
     return ((const struct fake_leg *)(const void *)leg)->is_full; /* its first member */
 }
 
+static size_t fake_leg_queued_bytes(const struct leg *leg)
+{
+    return ((const struct fake_leg *)leg)->queued_bytes;
+}
+
 static void fake_leg_release(struct leg *leg)
 {
     fake_leg_of(leg)->is_released = true;
@@ -81,6 +86,7 @@ static const struct leg_ops fake_leg_ops = {
     .pause = fake_leg_pause,
     .resume = fake_leg_resume,
     .is_above_high = fake_leg_is_above_high,
+    .queued_bytes = fake_leg_queued_bytes,
     .release = fake_leg_release,
 };
 

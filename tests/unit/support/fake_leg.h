@@ -24,6 +24,7 @@ struct fake_leg {
     struct str upgrade; /* of the latest head */
     bool is_released;
     bool is_paused;
+    size_t queued_bytes;  /* what queued_bytes() says */
     bool is_full;         /* what is_above_high says */
     bool is_drained_conn; /* conn->ops->drain was called */
 };
