@@ -203,6 +203,18 @@ struct str arena_vprintf(struct arena *arena, const char *format, va_list args)
     return str_from(out, (size_t)len);
 }
 
+struct str arena_print_u64(struct arena *arena, uint64_t value)
+{
+    char digits[20];
+    size_t start = sizeof(digits);
+
+    do {
+        digits[--start] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    return arena_copy_str(arena, str_from(digits + start, sizeof(digits) - start));
+}
+
 struct str arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list args;

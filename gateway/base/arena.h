@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct arena;
 
@@ -25,6 +26,8 @@ size_t arena_used_bytes(const struct arena *arena);
 struct str arena_copy_str(struct arena *arena, struct str view);
 struct str arena_copy_lower(struct arena *arena, struct str view);
 char *arena_copy_cstr(struct arena *arena, const char *cstr);
+/* In decimal; for heads, where printf would be a cost of its own. */
+struct str arena_print_u64(struct arena *arena, uint64_t value);
 struct str arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args)

@@ -8,8 +8,6 @@
 
 #include "gateway/http/target.h"
 
-#include <inttypes.h>
-
 enum {
     FIELD_OVERHEAD_BYTES = 32,     /* RFC 9113 6.5.2, SETTINGS_MAX_HEADER_LIST_SIZE */
     SHORT_COOKIE_BYTES = 20,       /* RFC 7541 7.1.3: short enough to be guessed byte by byte */
@@ -355,8 +353,7 @@ static void h2_fields_add_headers(struct h2_fields *fields, const struct headers
 static void h2_fields_add_content_length(struct h2_fields *fields, uint64_t length,
                                          struct arena *arena)
 {
-    h2_fields_add(fields, header_id_name(HEADER_CONTENT_LENGTH),
-                  arena_printf(arena, "%" PRIu64, length));
+    h2_fields_add(fields, header_id_name(HEADER_CONTENT_LENGTH), arena_print_u64(arena, length));
 }
 
 void h2_head_write_request(const struct head *head, struct h2_fields *fields, struct arena *arena)
@@ -394,7 +391,7 @@ void h2_head_write_response(const struct head *head, enum http_method request_me
     bool tells_length = head->framing == BODY_LENGTH || head->has_content_length;
 
     h2_fields_begin(fields, &head->headers, arena);
-    h2_fields_add(fields, STR(":status"), arena_printf(arena, "%u", status));
+    h2_fields_add(fields, STR(":status"), arena_print_u64(arena, status));
     h2_fields_add_headers(fields, &head->headers);
     if (head_response_has_no_body(request_method, head->status)
             ? tells_length && head_response_may_tell_length(request_method, head->status)

@@ -210,8 +210,8 @@ void h2_send_refusal(struct h2_leg *leg, const struct refusal *refusal)
 {
     struct str text = refusal_text(refusal);
     bool has_body = text.len > 0 && leg->method != METHOD_HEAD;
-    struct str status = arena_printf(leg->arena, "%u", refusal->status);
-    struct str length = arena_printf(leg->arena, "%zu", text.len);
+    struct str status = arena_print_u64(leg->arena, refusal->status);
+    struct str length = arena_print_u64(leg->arena, text.len);
     nghttp2_nv list[5];
     size_t count = 0;
 

@@ -137,11 +137,10 @@ void request_rules_apply_on_departure(struct head *request,
     struct headers *headers = &request->headers;
 
     headers_set_id(headers, HEADER_X_ENVOY_ATTEMPT_COUNT,
-                   departure->attempt == 1 ? STR("1")
-                                           : arena_printf(arena, "%u", departure->attempt));
+                   departure->attempt == 1 ? STR("1") : arena_print_u64(arena, departure->attempt));
     if (departure->timeout_ms != 0) {
         headers_set_id(headers, HEADER_X_ENVOY_EXPECTED_RQ_TIMEOUT_MS,
-                       arena_printf(arena, "%u", departure->timeout_ms));
+                       arena_print_u64(arena, departure->timeout_ms));
     }
     if (departure->original_path.len > 0) {
         headers_set_id(headers, HEADER_X_ENVOY_ORIGINAL_PATH, departure->original_path);

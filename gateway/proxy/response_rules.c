@@ -26,8 +26,7 @@ void response_rules_set_service_time(struct head *response, uint64_t service_us,
                                      struct arena *arena)
 {
     uint64_t service_ms = service_us / 1000;
-    struct str value =
-        service_ms == 0 ? STR("0") : arena_printf(arena, "%llu", (unsigned long long)service_ms);
+    struct str value = service_ms == 0 ? STR("0") : arena_print_u64(arena, service_ms);
 
     headers_set_id(&response->headers, HEADER_X_ENVOY_UPSTREAM_SERVICE_TIME, value);
 }

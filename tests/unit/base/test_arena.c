@@ -84,6 +84,10 @@ static void copies_and_prints(void **state)
     copy = arena_printf(arena, "%s-%d", "a", 7);
     assert_string_equal(copy.ptr, "a-7");
     assert_int_equal(copy.len, 3);
+    assert_string_equal(arena_print_u64(arena, 0).ptr, "0");
+    copy = arena_print_u64(arena, UINT64_MAX);
+    assert_string_equal(copy.ptr, "18446744073709551615");
+    assert_int_equal(copy.len, 20);
     copy = arena_printf(arena, "%0500d", 1);
     assert_int_equal(copy.len, 500);
     copy = arena_copy_str(arena, str_from(NULL, 0));
