@@ -98,6 +98,12 @@ void text_add_u64(struct text *text, uint64_t value)
     text_add(text, str_from(digits + start, sizeof(digits) - start));
 }
 
+/* Nearly all there is in a log: shown as it is, and a character by itself. */
+static bool is_plain(char c, bool is_quoted)
+{
+    return c >= 0x20 && c < 0x7f && !(is_quoted && (c == '"' || c == '\\'));
+}
+
 /* Bytes of the character at the start that may be shown as they are; 0: to be escaped. */
 static size_t printable_length(struct str view, bool is_quoted)
 {
@@ -149,6 +155,10 @@ void text_add_escaped(struct text *text, struct str view, bool is_quoted)
     size_t at = 0;
 
     while (at < view.len) {
+        if (is_plain(view.ptr[at], is_quoted)) {
+            at++;
+            continue;
+        }
         size_t len = printable_length(str_skip(view, at), is_quoted);
 
         if (len != 0) {
