@@ -3,6 +3,7 @@
 
 #include "config/document.h"
 #include "gateway/base/json.h"
+#include "gateway/http/h2_conn.h"
 #include "gateway/net/libevent_version.h"
 #include "gateway/route/pattern.h"
 #include "tls/context.h"
@@ -68,10 +69,9 @@ static void version_command_write_json(const struct version_library *libraries, 
 int version_command_run(bool is_json)
 {
     const struct version_library libraries[] = {
-        { tls_library_name(), tls_library_version() },
-        { "libevent", libevent_version() },
-        { "libyaml", document_library_version() },
-        { "pcre2", pattern_library_version() },
+        { tls_library_name(), tls_library_version() }, { "libevent", libevent_version() },
+        { "libyaml", document_library_version() },     { "pcre2", pattern_library_version() },
+        { "nghttp2", h2_conn_library_version() },
     };
     const size_t count = sizeof(libraries) / sizeof(libraries[0]);
     struct text out = { 0 };

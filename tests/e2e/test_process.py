@@ -36,7 +36,7 @@ def test_help_fits_a_screen(verb):
 def test_version_names_the_libraries():
     result = run("version")
     assert result.returncode == 0
-    for name in ("gatehouse", "BoringSSL", "libevent", "libyaml", "pcre2"):
+    for name in ("gatehouse", "BoringSSL", "libevent", "libyaml", "pcre2", "nghttp2"):
         assert name in result.stdout, result.stdout
 
 
