@@ -5,6 +5,7 @@
 #include "tls/client_context.h"
 
 #include "gateway/base/map.h"
+#include "gateway/base/ref_count.h"
 #include "gateway/base/text.h"
 #include "tls/client_context_ssl.h"
 #include "tls/client_sessions.h"
@@ -333,15 +334,8 @@ struct tls_client_context *tls_client_context_ref(struct tls_client_context *con
 /* As tls_context_unref(): the last reference goes under the lock. */
 void tls_client_context_unref(struct tls_client_context *context)
 {
-    if (context == NULL) {
+    if (context == NULL || ref_count_drop_unless_last(&context->ref_count)) {
         return;
-    }
-    unsigned count = atomic_load_explicit(&context->ref_count, memory_order_relaxed);
-    while (count > 1) {
-        if (atomic_compare_exchange_weak_explicit(&context->ref_count, &count, count - 1,
-                                                  memory_order_acq_rel, memory_order_relaxed)) {
-            return;
-        }
     }
     struct tls_client_context_cache *cache = context->cache;
     (void)pthread_mutex_lock(&cache->lock);

@@ -6,6 +6,7 @@
 
 #include "gateway/base/limits.h"
 #include "gateway/base/map.h"
+#include "gateway/base/ref_count.h"
 #include "gateway/base/text.h"
 #include "tls/context_ssl.h"
 #include "tls/secret_ssl.h"
@@ -276,15 +277,8 @@ struct tls_context *tls_context_ref(struct tls_context *context)
  * context in the map that is being freed. */
 void tls_context_unref(struct tls_context *context)
 {
-    if (context == NULL) {
+    if (context == NULL || ref_count_drop_unless_last(&context->ref_count)) {
         return;
-    }
-    unsigned count = atomic_load_explicit(&context->ref_count, memory_order_relaxed);
-    while (count > 1) {
-        if (atomic_compare_exchange_weak_explicit(&context->ref_count, &count, count - 1,
-                                                  memory_order_acq_rel, memory_order_relaxed)) {
-            return;
-        }
     }
     struct tls_context_cache *cache = context->cache;
     (void)pthread_mutex_lock(&cache->lock);
