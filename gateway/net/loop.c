@@ -56,7 +56,6 @@ struct loop {
         VEC_FIELDS(struct loop_dead);
     } dead;
     unsigned char *read_buffer;
-    unsigned char *seal_buffer;
     unsigned char *plain_buffer;
     struct loop_stage plain_stage;
     struct loop_stage wire_stage;
@@ -254,7 +253,6 @@ struct loop *loop_new(struct err *err)
     timer_wheel_init(&loop->wheel, now_mono_ms() / LOOP_TIMER_TICK_MS);
     loop->armed_tick = UINT64_MAX;
     loop->read_buffer = mem_alloc(LOOP_READ_BUFFER_BYTES);
-    loop->seal_buffer = mem_alloc(LOOP_SEAL_BUFFER_BYTES);
     loop->plain_buffer = mem_alloc(LOOP_SEAL_BUFFER_BYTES);
     loop_stage_init(&loop->plain_stage, LOOP_READ_BUFFER_BYTES);
     loop_stage_init(&loop->wire_stage, LOOP_SEAL_BUFFER_BYTES);
@@ -311,7 +309,6 @@ void loop_free(struct loop *loop)
     vec_cleanup(&loop->dead);
     pipe_cache_cleanup(&loop->pipes);
     mem_free(loop->read_buffer);
-    mem_free(loop->seal_buffer);
     mem_free(loop->plain_buffer);
     mem_free(loop->plain_stage.bytes);
     mem_free(loop->wire_stage.bytes);
@@ -326,11 +323,6 @@ struct event_base *loop_event_base(struct loop *loop)
 unsigned char *loop_read_buffer(struct loop *loop)
 {
     return loop->read_buffer;
-}
-
-unsigned char *loop_seal_buffer(struct loop *loop)
-{
-    return loop->seal_buffer;
 }
 
 unsigned char *loop_plain_buffer(struct loop *loop)

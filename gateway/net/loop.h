@@ -33,10 +33,9 @@ uint64_t loop_turn_count(const struct loop *loop);
 struct event_base *loop_event_base(struct loop *loop);
 /* The worker's scratch for one recv: LOOP_READ_BUFFER_BYTES. Good until the callback returns. */
 unsigned char *loop_read_buffer(struct loop *loop);
-/* Scratch for records on their way out or plaintext on its way in; LOOP_READ_BUFFER_BYTES and room
- * for TLS overhead, together LOOP_SEAL_BUFFER_BYTES. One user at a time (transport_tls). */
+/* Scratch for plaintext on its way in: LOOP_READ_BUFFER_BYTES and room for TLS overhead, together
+ * LOOP_SEAL_BUFFER_BYTES. One user at a time (transport_tls). */
 enum { LOOP_SEAL_BUFFER_BYTES = LOOP_READ_BUFFER_BYTES + 16 * 1024 };
-unsigned char *loop_seal_buffer(struct loop *loop);
 unsigned char *loop_plain_buffer(struct loop *loop);
 
 /* For net/ only. First thing in each callback of libevent: reads the clock, once a turn. */
