@@ -849,8 +849,9 @@ def test_goaway_of_the_upstream_finishes_what_is_open(over_h2):
 # --- Limits between us and the upstream ----------------------------------------------------------
 
 
-def test_upstream_stream_limits(over_h2):
-    """The upstream's MAX_CONCURRENT_STREAMS is kept; what does not fit waits or goes elsewhere."""
+def counting(first):
+    """(behaviour, list): how many streams of a connection were open when each came; none of the first
+    few is answered before they are all there."""
     lock = threading.Lock()
     open_now, most = {}, []
 
@@ -858,12 +859,18 @@ def test_upstream_stream_limits(over_h2):
         with lock:
             open_now[stream.peer] = open_now.get(stream.peer, 0) + 1
             most.append(open_now[stream.peer])
-        if len(most) < 5:
-            wait.until(lambda: len(most) >= 5, "five at once")
+        if len(most) < first:
+            wait.until(lambda: len(most) >= first, f"{first} at once")
         with lock:
             open_now[stream.peer] -= 1
         stream.send_headers([(":status", "200")], end=True)
 
+    return behaviour, most
+
+
+def test_upstream_stream_limits(over_h2):
+    """The upstream's MAX_CONCURRENT_STREAMS is kept; what does not fit waits or goes elsewhere."""
+    behaviour, most = counting(5)
     gateway, origin = over_h2(behaviour=behaviour, settings={Setting.MAX_CONCURRENT_STREAMS: 5})
     with Client(gateway.port(80)) as client:
         client.wait(lambda: Setting.MAX_CONCURRENT_STREAMS in client.h2.remote_settings, "SETTINGS")
@@ -886,19 +893,7 @@ def test_max_requests_per_connection(over_h2):
 
 def test_max_concurrent_streams_of_a_rule(over_h2):
     """connectionPool.http.maxConcurrentStreams."""
-    lock = threading.Lock()
-    open_now, most = {}, []
-
-    def behaviour(origin, stream):
-        with lock:
-            open_now[stream.peer] = open_now.get(stream.peer, 0) + 1
-            most.append(open_now[stream.peer])
-        if len(most) < 3:
-            wait.until(lambda: len(most) >= 3, "three at once")
-        with lock:
-            open_now[stream.peer] -= 1
-        stream.send_headers([(":status", "200")], end=True)
-
+    behaviour, most = counting(3)
     gateway, _ = over_h2(
         behaviour=behaviour, policy={"connectionPool": {"http": {"maxConcurrentStreams": 3}}}
     )

@@ -1,6 +1,7 @@
 """hardening 4, 6, 7: slow, vanishing and lying clients and origins. Every state has a deadline, every
 buffer a cap, and descriptors and memory come back. Spec: CN-50, LR-17, LR-18, HT-90, LR-6."""
 
+import contextlib
 import hashlib
 import socket
 import threading
@@ -32,27 +33,34 @@ def test_idle_connection_is_closed(plain):
     no_client(gateway)
 
 
+@contextlib.contextmanager
+def dripping(client):
+    """The client sends a byte every 100 ms meanwhile."""
+    stop = threading.Event()
+
+    def drip():
+        while not stop.wait(0.1):
+            try:
+                client.socket.send(b"x")
+            except OSError:
+                return
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 def test_slow_head_is_answered_408(plain):
     """CN-50: no slowloris. One byte every now and then does not extend the deadline."""
     gateway, origin = plain(options=SHORT)
     with raw.Client(gateway.port(80)) as client:
         client.send(b"GET / HTTP/1.1\r\nhost: a\r\n")
-        stop = threading.Event()
-
-        def drip():
-            while not stop.wait(0.1):
-                try:
-                    client.socket.send(b"x")
-                except OSError:
-                    return
-
-        thread = threading.Thread(target=drip, daemon=True)
-        thread.start()
-        try:
+        with dripping(client):
             answer = client.response()
-        finally:
-            stop.set()
-            thread.join()
         assert answer is not None and answer.status == 408  # LR-18
         assert answer.get("connection") == "close"
     assert not origin.requests
@@ -75,22 +83,8 @@ def test_steady_but_slow_request_is_answered_408(plain):
     gateway, origin = plain(options=("--body-timeout", "60s", "--request-timeout", "1s"))
     with raw.Client(gateway.port(80)) as client:
         client.send(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\n")
-        stop = threading.Event()
-
-        def drip():
-            while not stop.wait(0.1):
-                try:
-                    client.socket.send(b"x")
-                except OSError:
-                    return
-
-        thread = threading.Thread(target=drip, daemon=True)
-        thread.start()
-        try:
+        with dripping(client):
             answer = client.response()
-        finally:
-            stop.set()
-            thread.join()
         assert answer is not None and answer.status == 408  # LR-18
         assert answer.body == b"request timeout"
         assert answer.get("connection") == "close"
@@ -456,11 +450,8 @@ def test_short_of_memory(plain):
     no_client(gateway)
 
 
-@pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer's memory does not come back")
-def test_memory_comes_back_after_a_shortage(plain):
-    """Clients that take nothing fill their streams' buffers; once they are gone requests are served
-    again, because what the allocator kept is given back."""
-    released = threading.Event()
+def pouring(ended):
+    """An origin that pours a body out until `ended`, but for /small."""
 
     def behaviour(origin, stream):
         request = stream.read_request()
@@ -471,12 +462,20 @@ def test_memory_comes_back_after_a_shortage(plain):
             return
         try:
             stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n")
-            while not released.is_set():
+            while not ended.is_set():
                 stream.send(b"x" * 65536)
         except OSError:
             return
 
-    gateway, _ = plain(behaviour, options=("--max-memory", "40MiB"))
+    return behaviour
+
+
+@pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer's memory does not come back")
+def test_memory_comes_back_after_a_shortage(plain):
+    """Clients that take nothing fill their streams' buffers; once they are gone requests are served
+    again, because what the allocator kept is given back."""
+    released = threading.Event()
+    gateway, _ = plain(pouring(released), options=("--max-memory", "40MiB"))
     assert raw.get(gateway.port(80), "/small").status == 200
     clients = [raw.Client(gateway.port(80)) for _ in range(300)]
     try:
@@ -496,22 +495,7 @@ def test_memory_comes_back_after_a_shortage(plain):
 def test_the_greediest_are_given_up(plain):
     """hardening 4: nobody leaves, and still there is memory again: those who hold most go."""
     ended = threading.Event()
-
-    def behaviour(origin, stream):
-        request = stream.read_request()
-        if request is None:
-            return
-        if request.target == "/small":
-            stream.answer(200, [], b"small")
-            return
-        try:
-            stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n")
-            while not ended.is_set():
-                stream.send(b"x" * 65536)
-        except OSError:
-            return
-
-    gateway, _ = plain(behaviour, options=("--max-memory", "40MiB"))
+    gateway, _ = plain(pouring(ended), options=("--max-memory", "40MiB"))
     clients = [raw.Client(gateway.port(80)) for _ in range(300)]
     try:
         for client in clients:
