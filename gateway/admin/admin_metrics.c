@@ -18,11 +18,14 @@ void admin_metrics_memory(uint64_t *allocated, uint64_t *heap)
 /* Gauges that nobody else keeps: read when asked for. */
 static void admin_metrics_refresh(const struct admin_view *view)
 {
-    static uint64_t told_dropped_lines; /* the counter only takes what is new; control thread */
+    /* Counters only take what is new. Control thread. */
+    static uint64_t told_dropped_lines;
+    static uint64_t told_regex_limits;
     uint64_t allocated;
     uint64_t heap;
     uint64_t uptime_s = (now_mono_us() - view->start_mono_us) / 1000000u;
     uint64_t dropped = log_writer_dropped_lines();
+    uint64_t regex_limits = pattern_limit_count();
 
     admin_metrics_memory(&allocated, &heap);
     metrics_set(view->shard, METRIC_SERVER_MEMORY_ALLOCATED, (double)allocated);
@@ -32,6 +35,10 @@ static void admin_metrics_refresh(const struct admin_view *view)
     if (dropped > told_dropped_lines) {
         metrics_add(view->shard, METRIC_LOG_LINES_DROPPED, dropped - told_dropped_lines);
         told_dropped_lines = dropped;
+    }
+    if (regex_limits > told_regex_limits) {
+        metrics_add(view->shard, METRIC_REGEX_LIMITS, regex_limits - told_regex_limits);
+        told_regex_limits = regex_limits;
     }
 }
 

@@ -1,5 +1,6 @@
 /* /stats: the names that probes of the Istio agent read, the filter, both forms. */
 #include "gateway/admin/admin_page.h"
+#include "gateway/route/pattern.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,9 +52,35 @@ static void test_stats(void **state)
     text_cleanup(&body);
 }
 
+/* A match that was given up at a limit is told once, however often the page is read. */
+static void test_regex_limits_are_counted(void **state)
+{
+    struct arena *arena = arena_new(1024);
+    struct err err = { 0 };
+    struct pattern *pattern = pattern_new(arena, PATTERN_REGEX, STR("(a|aa|aaa)+b"), false, &err);
+    struct text body = { 0 };
+    char subject[4096];
+
+    (void)state;
+    memset(subject, 'a', sizeof(subject));
+    memcpy(subject + sizeof(subject) - 2, "cb", 2);
+    assert_int_equal(ask("format=prometheus", &body), 200);
+    assert_false(pattern_matches(pattern, str_from(subject, sizeof(subject))));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ask("format=prometheus", &body), 200);
+        assert_non_null(strstr(body.ptr, "gatehouse_regex_limits_total 1\n"));
+    }
+    text_cleanup(&body);
+    pattern_free(pattern);
+    arena_free(arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_stats) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stats),
+        cmocka_unit_test(test_regex_limits_are_counted),
+    };
     struct reload_status status = { .revision = 2, .result = "success", .success_count = 4 };
     struct bound_listeners listeners = { 0 };
     struct secret_store *secrets = secret_store_new(STR("istio-system"));
