@@ -184,3 +184,25 @@ def shared_plain(tmp_path_factory, request):
         gateway.kill()
         origin.close()
     assert not origin.errors, origin.errors
+
+
+@pytest.fixture
+def over_h2(new_gateway, new_h2_origin):
+    """(gateway, HTTP/2 origin): plain HTTP on port 80, upstream by prior knowledge."""
+
+    def make(behaviour=None, options=(), policy=None, http=None, protocol="HTTP2", **peer):
+        origin = new_h2_origin(**({"behaviour": behaviour} if behaviour else {}), **peer)
+        gateway = new_gateway(options)
+        rules = [objects.destination_rule("origin.test", **policy)] if policy else []
+        gateway.write(
+            "all.yaml",
+            objects.documents(
+                objects.gateway("gw", objects.http_server("*")),
+                objects.virtual_service("vs", *(http or [objects.route("origin.test")])),
+                objects.service_entry("origin.test", origin.port, protocol=protocol),
+                *rules,
+            ),
+        )
+        return gateway.start(), origin
+
+    return make
