@@ -3,6 +3,7 @@
 
 #include "gateway/upstream/cluster_set.h"
 #include "tests/unit/support/loop_origin.h"
+#include "tests/unit/support/pool_user.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,15 +15,6 @@
 
 #include <errno.h>
 #include <unistd.h>
-
-struct user {
-    struct pool_request request;
-    struct leg *leg;
-    bool is_reused;
-    int error_number;
-    int status;
-    bool is_over;
-};
 
 struct fixture {
     struct cluster_set set;
@@ -81,51 +73,10 @@ static int teardown(void **state)
 
 /* --- A user of a connection ------------------------------------------------------------------- */
 
-static void user_on_head(void *owner, struct leg *leg, struct head *head, bool is_end)
-{
-    struct user *user = owner;
-
-    assert_true(is_end);
-    user->status = (int)head->status;
-    user->is_over = true;
-    user->leg = NULL;
-    leg->ops->release(leg);
-}
-
-static void user_on_end(void *owner, struct leg *leg, enum leg_end end)
-{
-    struct user *user = owner;
-
-    (void)end;
-    user->is_over = true;
-    user->leg = NULL;
-    leg->ops->release(leg);
-}
-
-static const struct leg_handler user_handler = { .on_head = user_on_head, .on_end = user_on_end };
-
-static void user_on_leg(void *owner, struct leg *leg, bool is_reused)
-{
-    struct user *user = owner;
-
-    user->leg = leg;
-    user->is_reused = is_reused;
-}
-
-static void user_on_connect_failure(void *owner, int error_number, struct str tls_failure)
-{
-    (void)tls_failure;
-    ((struct user *)owner)->error_number = error_number;
-}
-
 static enum pool_answer user_ask_for(struct fixture *fixture, struct user *user,
                                      const struct pool_key *key)
 {
-    *user = (struct user){ .request = { .handler = &user_handler,
-                                        .owner = user,
-                                        .key = *key,
-                                        .on_leg = user_on_leg,
-                                        .on_connect_failure = user_on_connect_failure } };
+    user_init(user, key);
     return pool_request_leg(fixture->endpoint, &user->request, &user->leg, &user->is_reused);
 }
 

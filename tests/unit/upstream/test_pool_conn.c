@@ -6,6 +6,7 @@
 #include "gateway/upstream/pool.h"
 #include "tests/unit/support/h2_origin.h"
 #include "tests/unit/support/loop_origin.h"
+#include "tests/unit/support/pool_user.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,15 +19,6 @@
 #include <errno.h>
 
 enum { USERS_MAX = 8 };
-
-struct user {
-    struct pool_request request;
-    struct leg *leg;
-    bool is_reused;
-    int error_number;
-    unsigned status;
-    bool is_over;
-};
 
 struct fixture {
     struct cluster_set set;
@@ -107,50 +99,9 @@ static void lose_origin(struct fixture *fixture)
 
 /* --- Users of connections --------------------------------------------------------------------- */
 
-static void user_on_head(void *owner, struct leg *leg, struct head *head, bool is_end)
-{
-    struct user *user = owner;
-
-    assert_true(is_end);
-    user->status = head->status;
-    user->is_over = true;
-    user->leg = NULL;
-    leg->ops->release(leg);
-}
-
-static void user_on_end(void *owner, struct leg *leg, enum leg_end end)
-{
-    struct user *user = owner;
-
-    (void)end;
-    user->is_over = true;
-    user->leg = NULL;
-    leg->ops->release(leg);
-}
-
-static const struct leg_handler user_handler = { .on_head = user_on_head, .on_end = user_on_end };
-
-static void user_on_leg(void *owner, struct leg *leg, bool is_reused)
-{
-    struct user *user = owner;
-
-    user->leg = leg;
-    user->is_reused = is_reused;
-}
-
-static void user_on_connect_failure(void *owner, int error_number, struct str tls_failure)
-{
-    (void)tls_failure;
-    ((struct user *)owner)->error_number = error_number;
-}
-
 static void user_prepare(struct user *user)
 {
-    *user = (struct user){ .request = { .handler = &user_handler,
-                                        .owner = user,
-                                        .on_leg = user_on_leg,
-                                        .on_connect_failure = user_on_connect_failure } };
-    user->request.key.version = HTTP_VERSION_2;
+    user_init(user, &(struct pool_key){ .version = HTTP_VERSION_2 });
 }
 
 static enum pool_answer user_ask_again(struct fixture *fixture, struct user *user)
