@@ -147,7 +147,9 @@
 #define LOOP_TIMER_TICK_MS 16u
 
 /* --- Upstreams -------------------------------------------------------------------------------- */
-#define LIMIT_POOL_IDLE_PER_ENDPOINT 256u
+/* Requests in flight come back in waves: a pool that keeps fewer connections than a wave needs dials the
+ * rest each time. HTTP/2 clients have hundreds in flight easily. */
+#define LIMIT_POOL_IDLE_PER_ENDPOINT 1024u
 #define LIMIT_POOL_IDLE_MS 60000u
 /* A connection that told a PROXY header is of no use to other clients (spec DR-80): it is kept only for
  * the next request of a client that is at it. */
