@@ -175,8 +175,9 @@ struct str arena_copy_lower(struct arena *arena, struct str view)
 {
     char *copy = arena_alloc(arena, view.len + 1);
 
-    for (size_t i = 0; i < view.len; i++) {
-        copy[i] = str_lower_char(view.ptr[i]);
+    if (view.len != 0) {
+        memcpy(copy, view.ptr, view.len);
+        str_lower_bytes(copy, view.len);
     }
     return str_from(copy, view.len);
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { UTC_SECOND_BYTES = sizeof("2006-01-02T15:04:05") - 1 };
+
 static __thread uint64_t mono_us; /* 0: not read yet */
 static __thread uint64_t wall_us;
 
@@ -77,20 +79,34 @@ static void put_digits(char *out, unsigned value, size_t count)
     }
 }
 
+/* "2006-01-02T15:04:05", kept for the second it says, as above. */
+static const char *text_of_second(uint64_t second)
+{
+    static __thread char kept[UTC_SECOND_BYTES + 1];
+    static __thread uint64_t kept_second = UINT64_MAX;
+
+    if (second != kept_second) {
+        const struct tm *tm = utc_of_second(second);
+
+        memcpy(kept, "0000-00-00T00:00:00", sizeof(kept));
+        put_digits(kept, (unsigned)tm->tm_year + 1900u, 4);
+        put_digits(kept + 5, (unsigned)tm->tm_mon + 1u, 2);
+        put_digits(kept + 8, (unsigned)tm->tm_mday, 2);
+        put_digits(kept + 11, (unsigned)tm->tm_hour, 2);
+        put_digits(kept + 14, (unsigned)tm->tm_min, 2);
+        put_digits(kept + 17, (unsigned)tm->tm_sec, 2);
+        kept_second = second;
+    }
+    return kept;
+}
+
 size_t now_format_utc(uint64_t when_us, int digits, char *out, size_t size)
 {
-    const struct tm *tm = utc_of_second(when_us / 1000000u);
     uint64_t fraction = when_us % 1000000u;
-    size_t len = 19;
+    size_t len = UTC_SECOND_BYTES;
 
     CHECK(size >= 32 && digits >= 0 && digits <= 6);
-    memcpy(out, "0000-00-00T00:00:00", 20);
-    put_digits(out, (unsigned)tm->tm_year + 1900u, 4);
-    put_digits(out + 5, (unsigned)tm->tm_mon + 1u, 2);
-    put_digits(out + 8, (unsigned)tm->tm_mday, 2);
-    put_digits(out + 11, (unsigned)tm->tm_hour, 2);
-    put_digits(out + 14, (unsigned)tm->tm_min, 2);
-    put_digits(out + 17, (unsigned)tm->tm_sec, 2);
+    memcpy(out, text_of_second(when_us / 1000000u), UTC_SECOND_BYTES);
     if (digits > 0) {
         for (int i = 6; i > digits; i--) {
             fraction /= 10;

@@ -148,10 +148,35 @@ bool str_parse_u32(struct str view, uint32_t *value)
     return true;
 }
 
+/* Eight bytes at once: those of 'A' to 'Z' get the bit that makes them lower case. */
+static uint64_t lower_word(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t low_bits = word & (ones * 0x7f);
+    uint64_t above_z = low_bits + ones * (0x7f - 'Z');
+    uint64_t from_a = low_bits + ones * (0x80 - 'A');
+
+    return word | (((from_a ^ above_z) & ~word & (ones << 7)) >> 2);
+}
+
 void str_lower_bytes(char *bytes, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        bytes[i] = str_lower_char(bytes[i]);
+    uint64_t word;
+
+    if (len < sizeof(word)) {
+        for (size_t i = 0; i < len; i++) {
+            bytes[i] = str_lower_char(bytes[i]);
+        }
+        return;
+    }
+    /* The last word overlaps the one before: what is lower case stays so. */
+    for (size_t i = 0;; i = len - i < 2 * sizeof(word) ? len - sizeof(word) : i + sizeof(word)) {
+        memcpy(&word, bytes + i, sizeof(word));
+        word = lower_word(word);
+        memcpy(bytes + i, &word, sizeof(word));
+        if (i == len - sizeof(word)) {
+            return;
+        }
     }
 }
 

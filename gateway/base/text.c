@@ -3,14 +3,14 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/mem.h"
+#include "gateway/base/scan.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { TEXT_FIRST_BYTES = 128 };
 
-/* Room for `len` more bytes and the terminating NUL. */
-static void reserve(struct text *text, size_t len)
+void text_grow(struct text *text, size_t len)
 {
     size_t needed;
     size_t capacity = text->capacity != 0 ? text->capacity : TEXT_FIRST_BYTES;
@@ -41,16 +41,6 @@ void text_clear(struct text *text)
     }
 }
 
-void text_add(struct text *text, struct str view)
-{
-    reserve(text, view.len);
-    if (view.len != 0) {
-        memcpy(text->ptr + text->len, view.ptr, view.len);
-    }
-    text->len += view.len;
-    text->ptr[text->len] = '\0';
-}
-
 void text_add_cstr(struct text *text, const char *cstr)
 {
     text_add(text, str_from_cstr(cstr));
@@ -58,7 +48,7 @@ void text_add_cstr(struct text *text, const char *cstr)
 
 void text_add_char(struct text *text, char c)
 {
-    reserve(text, 1);
+    text_grow(text, 1);
     text->ptr[text->len++] = c;
     text->ptr[text->len] = '\0';
 }
@@ -72,7 +62,7 @@ void text_vprintf(struct text *text, const char *format, va_list args)
     len = vsnprintf(NULL, 0, format, again);
     va_end(again);
     CHECK(len >= 0);
-    reserve(text, (size_t)len);
+    text_grow(text, (size_t)len);
     (void)vsnprintf(text->ptr + text->len, (size_t)len + 1, format, args); /* measured above */
     text->len += (size_t)len;
 }
@@ -149,17 +139,42 @@ static void add_escape(struct text *text, char c)
     text_add(text, str_from(escape, len));
 }
 
+static bool has_special(scan_block block, bool is_quoted)
+{
+    scan_block special = (scan_block)((block < 0x20) | (block >= 0x7f));
+
+    if (is_quoted) {
+        special |= (scan_block)((block == '"') | (block == '\\'));
+    }
+    return scan_any(special);
+}
+
+/* Bytes at the start of the view that are shown as they are. */
+static size_t plain_length(struct str view, bool is_quoted)
+{
+    size_t at = 0;
+
+    while (view.len - at >= SCAN_BLOCK_BYTES && !has_special(scan_load(view.ptr + at), is_quoted)) {
+        at += SCAN_BLOCK_BYTES;
+    }
+    if (at < view.len && view.len - at < SCAN_BLOCK_BYTES &&
+        !has_special(scan_load_short(view.ptr + at, view.len - at), is_quoted)) {
+        return view.len;
+    }
+    while (at < view.len && is_plain(view.ptr[at], is_quoted)) {
+        at++;
+    }
+    return at;
+}
+
 void text_add_escaped(struct text *text, struct str view, bool is_quoted)
 {
     size_t start = 0; /* of the run that needs no change */
-    size_t at = 0;
+    size_t at = plain_length(view, is_quoted);
 
     while (at < view.len) {
-        if (is_plain(view.ptr[at], is_quoted)) {
-            at++;
-            continue;
-        }
-        size_t len = printable_length(str_skip(view, at), is_quoted);
+        size_t len =
+            is_plain(view.ptr[at], is_quoted) ? 1 : printable_length(str_skip(view, at), is_quoted);
 
         if (len != 0) {
             at += len;

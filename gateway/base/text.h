@@ -16,7 +16,19 @@ struct text {
 void text_cleanup(struct text *text);
 /* Keeps the memory. */
 void text_clear(struct text *text);
-void text_add(struct text *text, struct str view);
+/* Room for `more` bytes and the NUL. */
+void text_grow(struct text *text, size_t more);
+static inline void text_add(struct text *text, struct str view)
+{
+    if (text->capacity - text->len <= view.len) {
+        text_grow(text, view.len);
+    }
+    if (view.len != 0) {
+        memcpy(text->ptr + text->len, view.ptr, view.len);
+    }
+    text->len += view.len;
+    text->ptr[text->len] = '\0';
+}
 void text_add_cstr(struct text *text, const char *cstr);
 void text_add_char(struct text *text, char c);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));

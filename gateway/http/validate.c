@@ -7,6 +7,7 @@
 #include "gateway/http/validate.h"
 
 #include "gateway/base/limits.h"
+#include "gateway/base/scan.h"
 #include "gateway/http/target.h"
 
 #include <arpa/inet.h>
@@ -29,11 +30,6 @@ bool validate_is_token(struct str text)
     return text.len > 0;
 }
 
-static bool validate_is_value_byte(unsigned char c)
-{
-    return (c >= 0x20 && c != 0x7f) || c == '\t';
-}
-
 bool validate_is_lower_token(struct str text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -44,37 +40,23 @@ bool validate_is_lower_token(struct str text)
     return validate_is_token(text);
 }
 
+/* RFC 9110 5.5: VCHAR, obs-text, space and tab. */
+static bool validate_has_bad_value_byte(scan_block block)
+{
+    return scan_any((scan_block)(((block < 0x20) & (block != '\t')) | (block == 0x7f)));
+}
+
 bool validate_is_field_value(struct str text)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t highs = ones << 7;
     size_t i = 0;
 
-    /* Eight bytes a step: is one below 0x20, or 0x7f? A tab sends its word to the slow loop. */
-    for (; text.len - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
-        uint64_t word;
-
-        memcpy(&word, text.ptr + i, sizeof(word));
-
-        uint64_t delete_bytes = word ^ (ones * 0x7f);
-        uint64_t suspects =
-            ((word - ones * 0x20) & ~word) | ((delete_bytes - ones) & ~delete_bytes);
-
-        if ((suspects & highs) == 0) {
-            continue;
-        }
-        for (size_t j = 0; j < sizeof(word); j++) {
-            if (!validate_is_value_byte((unsigned char)text.ptr[i + j])) {
-                return false;
-            }
-        }
-    }
-    for (; i < text.len; i++) {
-        if (!validate_is_value_byte((unsigned char)text.ptr[i])) {
+    for (; text.len - i >= SCAN_BLOCK_BYTES; i += SCAN_BLOCK_BYTES) {
+        if (validate_has_bad_value_byte(scan_load(text.ptr + i))) {
             return false;
         }
     }
-    return true;
+    return i == text.len ||
+           !validate_has_bad_value_byte(scan_load_short(text.ptr + i, text.len - i));
 }
 
 /* --- Authority -------------------------------------------------------------------------------- */

@@ -157,13 +157,42 @@ static size_t address_print_unix(const struct address *address, char *out, size_
     return len;
 }
 
+static size_t address_print_number(unsigned number, char *out)
+{
+    size_t len = 1;
+
+    for (unsigned rest = number / 10; rest > 0; rest /= 10) {
+        len++;
+    }
+    for (size_t at = len; at > 0; number /= 10) {
+        out[--at] = (char)('0' + number % 10);
+    }
+    return len;
+}
+
+/* By hand: each line of the access log has some, and inet_ntop() goes through sprintf(). */
+static size_t address_print_ipv4(const struct in_addr *host, char *out)
+{
+    unsigned char bytes[4];
+    size_t len = 0;
+
+    memcpy(bytes, host, sizeof(bytes));
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        if (i > 0) {
+            out[len++] = '.';
+        }
+        len += address_print_number(bytes[i], out + len);
+    }
+    out[len] = '\0';
+    return len;
+}
+
 struct str address_print_host(const struct address *address, char out[ADDRESS_TEXT_BYTES])
 {
     out[0] = '\0';
     switch (address_family(address)) {
     case AF_INET:
-        (void)inet_ntop(AF_INET, &address->in4.sin_addr, out, ADDRESS_TEXT_BYTES); /* fits */
-        break;
+        return str_from(out, address_print_ipv4(&address->in4.sin_addr, out));
     case AF_INET6:
         (void)inet_ntop(AF_INET6, &address->in6.sin6_addr, out, ADDRESS_TEXT_BYTES); /* fits */
         break;
@@ -181,10 +210,13 @@ struct str address_print(const struct address *address, char out[ADDRESS_TEXT_BY
     int len = 0;
 
     switch (address_family(address)) {
-    case AF_INET:
-        len = snprintf(out, ADDRESS_TEXT_BYTES, "%s:%u", address_print_host(address, host).ptr,
-                       (unsigned)address_port(address));
-        break;
+    case AF_INET: {
+        size_t end = address_print_ipv4(&address->in4.sin_addr, out);
+        out[end++] = ':';
+        end += address_print_number(address_port(address), out + end);
+        out[end] = '\0';
+        return str_from(out, end);
+    }
     case AF_INET6:
         len = snprintf(out, ADDRESS_TEXT_BYTES, "[%s]:%u", address_print_host(address, host).ptr,
                        (unsigned)address_port(address));

@@ -129,12 +129,30 @@ static const struct operator_info operators[] = {
     { STR_INIT("DOWNSTREAM_LOCAL_URI_SAN"), OPERATOR_ABSENT, ARGUMENT_NONE, 0 },
 };
 
+/* Names that are no field of the message, or not only. */
+enum header_source {
+    SOURCE_FIELD,
+    SOURCE_PATH,
+    SOURCE_ORIGINAL_PATH,
+    SOURCE_METHOD,
+    SOURCE_AUTHORITY,
+    SOURCE_SCHEME,
+    SOURCE_STATUS,
+    SOURCE_SERVICE_TIME,
+};
+
+struct header_name {
+    struct str lower; /* ptr NULL: none */
+    enum header_source source;
+};
+
 struct piece {
     enum operator_kind kind;
     size_t offset;
-    struct str text;        /* the literal, header name, time format, host name or value */
-    struct str alternative; /* REQ(text?alternative) */
-    size_t max_len;         /* SIZE_MAX: all */
+    struct str text;           /* the literal, time format, host name or value */
+    struct header_name header; /* REQ(header?alternative) */
+    struct header_name alternative;
+    size_t max_len; /* SIZE_MAX: all */
 };
 
 struct format {
@@ -176,17 +194,50 @@ static const struct operator_info *find_operator(struct str name)
     return NULL;
 }
 
-static bool compile_header(struct piece *piece, struct str argument, struct err *err)
-{
-    struct str rest = argument;
+static const struct {
+    enum format_headers which;
+    struct str lower;
+    enum header_source source;
+} special_names[] = {
+    { FORMAT_REQUEST_HEADERS, STR_INIT(":path"), SOURCE_PATH },
+    { FORMAT_REQUEST_HEADERS, STR_INIT("x-envoy-original-path"), SOURCE_ORIGINAL_PATH },
+    { FORMAT_REQUEST_HEADERS, STR_INIT(":method"), SOURCE_METHOD },
+    { FORMAT_REQUEST_HEADERS, STR_INIT(":authority"), SOURCE_AUTHORITY },
+    { FORMAT_REQUEST_HEADERS, STR_INIT(":scheme"), SOURCE_SCHEME },
+    { FORMAT_RESPONSE_HEADERS, STR_INIT(":status"), SOURCE_STATUS },
+    { FORMAT_RESPONSE_HEADERS, STR_INIT("x-envoy-upstream-service-time"), SOURCE_SERVICE_TIME },
+};
 
-    (void)str_split_next(&rest, '?', &piece->text); /* an argument has at least one part */
-    piece->alternative = rest.ptr != NULL ? rest : str_from(NULL, 0);
-    if (piece->text.len == 0 || (rest.ptr != NULL && rest.len == 0) ||
+static struct header_name compile_header_name(struct arena *arena, enum format_headers which,
+                                              struct str name)
+{
+    struct header_name compiled = { .lower = arena_copy_lower(arena, name) };
+
+    for (size_t i = 0; i < sizeof(special_names) / sizeof(special_names[0]); i++) {
+        if (special_names[i].which == which && str_equals(special_names[i].lower, compiled.lower)) {
+            compiled.source = special_names[i].source;
+        }
+    }
+    return compiled;
+}
+
+static bool compile_header(struct arena *arena, struct piece *piece, struct str argument,
+                           struct err *err)
+{
+    enum format_headers which = (enum format_headers)piece->offset;
+    struct str rest = argument;
+    struct str name;
+
+    (void)str_split_next(&rest, '?', &name); /* an argument has at least one part */
+    if (name.len == 0 || (rest.ptr != NULL && rest.len == 0) ||
         str_find_char(rest, '?') != SIZE_MAX) {
         err_set(err, ERR_INPUT, "\"%.*s\" is not a header name, nor two with \"?\" between",
                 STR_ARG(argument));
         return false;
+    }
+    piece->header = compile_header_name(arena, which, name);
+    if (rest.ptr != NULL) {
+        piece->alternative = compile_header_name(arena, which, rest);
     }
     return true;
 }
@@ -208,7 +259,7 @@ static bool compile_operator(struct arena *arena, const struct operator_info *in
         return false;
     }
     if (info->kind == OPERATOR_HEADER) {
-        return compile_header(piece, argument, err);
+        return compile_header(arena, piece, argument, err);
     }
     if (info->kind == OPERATOR_START_TIME) {
         piece->text = argument;
@@ -345,15 +396,20 @@ bool format_is_literal(const struct format *format, struct str *literal)
 
 struct evaluation {
     const struct format_record *record;
+    char small[32];      /* numbers and the usual time: these cost no allocation */
     struct text scratch; /* of header look-ups */
-    struct text built;   /* numbers and times */
+    struct text built;   /* what is longer */
 };
 
 static struct str build_u64(struct evaluation *evaluation, uint64_t value)
 {
-    text_clear(&evaluation->built);
-    text_add_u64(&evaluation->built, value);
-    return text_view(&evaluation->built);
+    size_t at = sizeof(evaluation->small);
+
+    do {
+        evaluation->small[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    return str_from(evaluation->small + at, sizeof(evaluation->small) - at);
 }
 
 static struct str build_ms(struct evaluation *evaluation, uint64_t us)
@@ -361,51 +417,47 @@ static struct str build_ms(struct evaluation *evaluation, uint64_t us)
     return us != UINT64_MAX ? build_u64(evaluation, us / 1000) : str_from(NULL, 0);
 }
 
-static bool find_pseudo_header(const struct format_record *record, struct str name,
-                               struct str *value)
+static struct str find_field(struct evaluation *evaluation, enum format_headers which,
+                             struct str lower_name)
 {
-    /* A request that was answered here never had a forwarded path. */
-    struct str path = record->path.ptr != NULL ? record->path : record->original_path;
+    const struct format_record *record = evaluation->record;
 
-    if (str_equals_nocase(name, STR(":path"))) {
-        *value = path;
-    } else if (str_equals_nocase(name, STR("x-envoy-original-path"))) {
-        *value =
-            str_equals(path, record->original_path) ? str_from(NULL, 0) : record->original_path;
-    } else if (str_equals_nocase(name, STR(":method"))) {
-        *value = record->method;
-    } else if (str_equals_nocase(name, STR(":authority"))) {
-        *value = record->authority;
-    } else if (str_equals_nocase(name, STR(":scheme"))) {
-        *value = record->scheme;
-    } else {
-        return false;
+    if (record->find_header == NULL) {
+        return str_from(NULL, 0);
     }
-    return true;
+    text_clear(&evaluation->scratch);
+    return record->find_header(record->header_source, which, lower_name, &evaluation->scratch);
 }
 
 static struct str look_up_header(struct evaluation *evaluation, enum format_headers which,
-                                 struct str name)
+                                 const struct header_name *name)
 {
     const struct format_record *record = evaluation->record;
+    /* A request that was answered here never had a forwarded path. */
+    struct str path = record->path.ptr != NULL ? record->path : record->original_path;
     struct str value = { 0 };
 
-    if (which == FORMAT_REQUEST_HEADERS && find_pseudo_header(record, name, &value)) {
-        return value;
-    }
-    if (which == FORMAT_RESPONSE_HEADERS && str_equals_nocase(name, STR(":status"))) {
+    switch (name->source) {
+    case SOURCE_PATH:
+        return path;
+    case SOURCE_ORIGINAL_PATH:
+        return str_equals(path, record->original_path) ? value : record->original_path;
+    case SOURCE_METHOD:
+        return record->method;
+    case SOURCE_AUTHORITY:
+        return record->authority;
+    case SOURCE_SCHEME:
+        return record->scheme;
+    case SOURCE_STATUS:
         return record->response_code != 0 ? build_u64(evaluation, record->response_code) : value;
+    case SOURCE_SERVICE_TIME:
+        value = find_field(evaluation, which, name->lower);
+        /* The gateway's own measure, on the response or not. */
+        return value.ptr != NULL ? value : build_ms(evaluation, record->upstream_service_us);
+    case SOURCE_FIELD:
+        break;
     }
-    if (record->find_header != NULL) {
-        text_clear(&evaluation->scratch);
-        value = record->find_header(record->header_source, which, name, &evaluation->scratch);
-    }
-    /* The gateway's own measure, on the response or not. */
-    if (value.ptr == NULL && which == FORMAT_RESPONSE_HEADERS &&
-        str_equals_nocase(name, STR("x-envoy-upstream-service-time"))) {
-        value = build_ms(evaluation, record->upstream_service_us);
-    }
-    return value;
+    return find_field(evaluation, which, name->lower);
 }
 
 /* Where the port of "10.0.0.1:80" or "[::1]:80" begins, its colon; SIZE_MAX: none. */
@@ -441,11 +493,14 @@ static struct str only_port(struct str address)
 
 static struct str without_blanks(struct evaluation *evaluation, struct str details)
 {
+    if (str_find_char(details, ' ') == SIZE_MAX) {
+        return details.len != 0 ? details : str_from(NULL, 0);
+    }
     text_clear(&evaluation->built);
     for (size_t i = 0; i < details.len; i++) {
         text_add_char(&evaluation->built, details.ptr[i] == ' ' ? '_' : details.ptr[i]);
     }
-    return details.len != 0 ? text_view(&evaluation->built) : str_from(NULL, 0);
+    return text_view(&evaluation->built);
 }
 
 static void add_time_part(struct text *out, char letter, const struct tm *tm, uint64_t wall_us)
@@ -509,13 +564,12 @@ static struct str build_time(struct evaluation *evaluation, struct str format)
     time_t seconds = (time_t)(wall_us / 1000000u);
     struct text *out = &evaluation->built;
     struct tm tm;
-    char iso[32];
 
-    text_clear(out);
     if (format.len == 0) {
-        text_add(out, str_from(iso, now_format_utc(wall_us, 3, iso, sizeof(iso))));
-        return text_view(out);
+        char *small = evaluation->small;
+        return str_from(small, now_format_utc(wall_us, 3, small, sizeof(evaluation->small)));
     }
+    text_clear(out);
     if (gmtime_r(&seconds, &tm) == NULL) {
         return str_from(NULL, 0);
     }
@@ -543,6 +597,10 @@ static void add_flags(uint64_t flags, const char *const *names, struct text *out
 {
     bool is_first = true;
 
+    if (flags == 0) {
+        text_add_char(out, '-');
+        return;
+    }
     for (unsigned i = 0; i < RESPONSE_FLAG_COUNT; i++) {
         if ((flags & (UINT64_C(1) << i)) != 0) {
             if (!is_first) {
@@ -551,9 +609,6 @@ static void add_flags(uint64_t flags, const char *const *names, struct text *out
             is_first = false;
             text_add_cstr(out, names[i]);
         }
-    }
-    if (is_first) {
-        text_add_char(out, '-');
     }
 }
 
@@ -576,6 +631,9 @@ void format_response_flags(uint64_t flags, struct text *out)
 
 static struct str build_flags(struct evaluation *evaluation, const char *const *names)
 {
+    if (evaluation->record->response_flags == 0) {
+        return STR("-");
+    }
     text_clear(&evaluation->built);
     add_flags(evaluation->record->response_flags, names, &evaluation->built);
     return text_view(&evaluation->built);
@@ -600,10 +658,10 @@ static uint64_t u64_field(const struct format_record *record, size_t offset)
 static struct str header_or_alternative(struct evaluation *evaluation, const struct piece *piece)
 {
     enum format_headers which = (enum format_headers)piece->offset;
-    struct str value = look_up_header(evaluation, which, piece->text);
+    struct str value = look_up_header(evaluation, which, &piece->header);
 
-    if (value.ptr == NULL && piece->alternative.ptr != NULL) {
-        value = look_up_header(evaluation, which, piece->alternative);
+    if (value.ptr == NULL && piece->alternative.lower.ptr != NULL) {
+        value = look_up_header(evaluation, which, &piece->alternative);
     }
     return value;
 }
@@ -656,8 +714,12 @@ static struct str evaluate_piece(struct evaluation *evaluation, const struct pie
 static void evaluate(const struct format *format, const struct format_record *record,
                      struct str absent, bool is_log, struct text *out)
 {
-    struct evaluation evaluation = { .record = record };
+    struct evaluation evaluation;
 
+    /* Field by field: what is small is written before it is read. */
+    evaluation.record = record;
+    evaluation.scratch = (struct text){ 0 };
+    evaluation.built = (struct text){ 0 };
     for (size_t i = 0; i < format->count; i++) {
         const struct piece *piece = &format->items[i];
         struct str value = evaluate_piece(&evaluation, piece);

@@ -49,9 +49,9 @@ struct format_record {
     struct str grpc_status;
     uint64_t connection_id;
     uint64_t stream_id;
-    /* Header look-up, case-insensitive; NULL: no headers. Joined by "," when repeated. The answer
-     * may be built in `scratch`. */
-    struct str (*find_header)(const void *source, enum format_headers which, struct str name,
+    /* Header look-up by a name in lower case; NULL: no headers. Joined by "," when repeated. The
+     * answer may be built in `scratch`. */
+    struct str (*find_header)(const void *source, enum format_headers which, struct str lower_name,
                               struct text *scratch);
     const void *header_source;
 };

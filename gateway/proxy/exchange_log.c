@@ -21,41 +21,30 @@ static const struct headers *exchange_log_headers(const struct exchange *exchang
     return NULL;
 }
 
-static struct str exchange_log_find(const struct headers *headers, struct str name)
+static struct str exchange_log_find(const struct headers *headers, struct str lower_name)
 {
-    char lower[64];
     struct str value = { 0 };
 
-    if (headers == NULL) {
-        return value;
-    }
-    if (name.len <= sizeof(lower)) {
-        memcpy(lower, name.ptr, name.len);
-        str_lower_bytes(lower, name.len);
-        name = str_from(lower, name.len);
-    } else {
-        name = arena_copy_lower(headers->arena, name);
-    }
-    if (headers_join(headers, name, &value) && value.ptr == NULL) {
+    if (headers != NULL && headers_join(headers, lower_name, &value) && value.ptr == NULL) {
         value = STR(""); /* there, and empty */
     }
     return value;
 }
 
 static struct str exchange_log_find_header(const void *source, enum format_headers which,
-                                           struct str name, struct text *scratch)
+                                           struct str lower_name, struct text *scratch)
 {
     (void)scratch; /* what has to be built is built in the arena */
-    return exchange_log_find(exchange_log_headers(source, which), name);
+    return exchange_log_find(exchange_log_headers(source, which), lower_name);
 }
 
 static struct str exchange_log_find_partial(const void *source, enum format_headers which,
-                                            struct str name, struct text *scratch)
+                                            struct str lower_name, struct text *scratch)
 {
     const struct head *head = source;
 
     (void)scratch;
-    return exchange_log_find(which == FORMAT_REQUEST_HEADERS ? &head->headers : NULL, name);
+    return exchange_log_find(which == FORMAT_REQUEST_HEADERS ? &head->headers : NULL, lower_name);
 }
 
 /* OB-27: from the trailers, or from a head that is trailers too; only what gRPC has a number for.

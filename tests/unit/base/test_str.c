@@ -130,6 +130,26 @@ static void lower_case_in_place(void **state)
     assert_string_equal(bytes, "abc-9\xc4");
 }
 
+static void lower_case_of_any_byte_at_any_place(void **state)
+{
+    char bytes[32];
+
+    (void)state;
+    for (unsigned c = 0; c < 256; c++) {
+        for (size_t len = 1; len < sizeof(bytes); len++) {
+            for (size_t at = 0; at < len; at++) {
+                memset(bytes, 'Q', sizeof(bytes));
+                bytes[at] = (char)c;
+                str_lower_bytes(bytes, len);
+                for (size_t i = 0; i < sizeof(bytes); i++) {
+                    char expected = i == at ? str_lower_char((char)c) : i < len ? 'q' : 'Q';
+                    assert_int_equal(bytes[i], expected);
+                }
+            }
+        }
+    }
+}
+
 static void distance_is_capped(void **state)
 {
     static const char long_name[] =
@@ -193,6 +213,7 @@ int main(void)
         cmocka_unit_test(slices_are_clamped),
         cmocka_unit_test(split_counts_empty_parts),
         cmocka_unit_test(lower_case_in_place),
+        cmocka_unit_test(lower_case_of_any_byte_at_any_place),
         cmocka_unit_test(distance_is_capped),
         cmocka_unit_test(utf8_refuses_what_rfc_3629_refuses),
         cmocka_unit_test(hash_depends_on_every_byte),

@@ -71,12 +71,42 @@ static void what_could_forge_a_line_is_escaped(void **state)
     }
 }
 
+static bool is_ascii_shown_as_it_is(unsigned c, bool is_quoted)
+{
+    return c >= 0x20 && c < 0x7f && !(is_quoted && (c == '"' || c == '\\'));
+}
+
+static void a_byte_is_escaped_at_any_place(void **state)
+{
+    char bytes[40];
+    struct text text = { 0 };
+
+    (void)state;
+    for (unsigned c = 0; c < 256; c++) {
+        for (size_t len = 1; len <= sizeof(bytes); len++) {
+            for (size_t at = 0; at < len; at++) {
+                for (unsigned quoted = 0; quoted < 2; quoted++) {
+                    memset(bytes, 'v', sizeof(bytes));
+                    bytes[at] = (char)c;
+                    text_clear(&text);
+                    text_add_escaped(&text, str_from(bytes, len), quoted == 1);
+                    bool is_plain = is_ascii_shown_as_it_is(c, quoted == 1);
+                    assert_int_equal(text.len > len, !is_plain);
+                    assert_int_equal(text.ptr[at] == '\\', !is_plain || c == '\\');
+                }
+            }
+        }
+    }
+    text_cleanup(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grows_and_stays_terminated),
         cmocka_unit_test(numbers),
         cmocka_unit_test(what_could_forge_a_line_is_escaped),
+        cmocka_unit_test(a_byte_is_escaped_at_any_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
