@@ -32,6 +32,7 @@ PACKAGES_RUN := python3 python3-cryptography curl openssl
 PACKAGES_TEST := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-cryptography \
     python3-h2 python3-websockets python3-grpcio nghttp2-client curl openssl
 PACKAGES_LINT := clang-format clang-tidy cppcheck
+PACKAGES_COUNTS := python3 python3-cryptography python3-websockets nghttp2-client strace valgrind
 PACKAGES_FUZZ := clang libclang-rt-14-dev
 ifdef BORINGSSL
 PACKAGES_BUILD := $(filter-out android-libboringssl-dev,$(PACKAGES_BUILD)) g++
@@ -210,7 +211,7 @@ $(BUILD)/features.h: $(BUILD)/flags $(wildcard $(BORINGSSL_INCLUDE)/openssl/ssl.
 	@touch $@
 
 # --- Tests --------------------------------------------------------------------------------------
-.PHONY: run test unit replay e2e h2spec check asan tsan fuzz cov perf spec
+.PHONY: run test unit replay e2e h2spec check asan tsan fuzz cov perf perf-counts spec
 ## run: install what is missing, build, start the demo
 run:
 	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_BUILD) $(PACKAGES_RUN)'
@@ -292,6 +293,13 @@ cov:
 ## perf: the scenarios of perf/ on loopback
 perf: $(BINARY)
 	perf/run.sh
+
+## perf-counts: system calls, allocations and instructions against perf/counts.txt
+perf-counts: $(BINARY)
+	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_COUNTS)' || \
+	    echo 'perf-counts: not everything is there: what is missing is skipped by name'
+	@GATEHOUSE_BIN=$(abspath $(BINARY)) PYTHONDONTWRITEBYTECODE=1 \
+	    $(PYTHON) perf/counts.py $(if $(COUNTS_ARGS),$(COUNTS_ARGS),--check)
 
 ## spec: which rules of docs/istio-semantics.md a test names, and which not
 spec:

@@ -1,0 +1,1 @@
+"""What perf/counts.py is made of: an origin, the traffic of each scenario, the tools that count."""
