@@ -107,9 +107,13 @@ UNIT_PROGRAMS := $(foreach l,$(LAYERS),$(call unit_programs,$l))
 UNIT_SOURCES := $(foreach l,$(LAYERS),$(call unit_sources,$l))
 FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SOURCES))
+PERF_MAINS := $(patsubst %,perf/tools/%.c,client origin)
+PERF_SOURCES := $(sort $(wildcard perf/tools/*.c))
+PERF_SHARED := $(filter-out $(PERF_MAINS),$(PERF_SOURCES))
+PERF_TOOLS := $(patsubst perf/tools/%.c,$(BUILD)/perf/%,$(PERF_MAINS))
 REPLAYS := $(patsubst %,$(BUILD)/fuzz/replay_%,$(FUZZ_NAMES))
 C_FILES := $(SOURCES) $(HEADERS) $(UNIT_SOURCES) $(SUPPORT_SOURCES) \
-    $(wildcard tests/unit/support/*.h tests/fuzz/*.c tests/fuzz/*.h perf/*.c)
+    $(wildcard tests/unit/support/*.h tests/fuzz/*.c tests/fuzz/*.h perf/tools/*.c perf/tools/*.h)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -159,7 +163,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/features.h $(BUILD)/version.h
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LTO_CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES) $(SUPPORT_SOURCES) $(UNIT_SOURCES) \
-    $(FUZZ_SOURCES) tests/fuzz/replay.c)
+    $(FUZZ_SOURCES) $(PERF_SOURCES) tests/fuzz/replay.c)
 
 # --- Generated ----------------------------------------------------------------------------------
 # Files that change only when what they say changes, so nothing is built twice for nothing.
@@ -176,7 +180,7 @@ $(BUILD)/flags: FORCE
 # A file that is deleted must leave its archive too.
 $(BUILD)/sources: FORCE
 	@mkdir -p $(@D)
-	@echo '$(sort $(SOURCES) $(SUPPORT_SOURCES))' > $@.new
+	@echo '$(sort $(SOURCES) $(SUPPORT_SOURCES) $(PERF_SOURCES))' > $@.new
 	@$(replace_if_changed)
 
 $(BUILD)/version.h: FORCE
@@ -211,7 +215,7 @@ $(BUILD)/features.h: $(BUILD)/flags $(wildcard $(BORINGSSL_INCLUDE)/openssl/ssl.
 	@touch $@
 
 # --- Tests --------------------------------------------------------------------------------------
-.PHONY: run test unit replay e2e h2spec check asan tsan fuzz cov perf perf-counts spec
+.PHONY: run test unit replay e2e h2spec check asan tsan fuzz cov perf perf-counts spec perf-tools
 ## run: install what is missing, build, start the demo
 run:
 	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_BUILD) $(PACKAGES_RUN)'
@@ -294,12 +298,7 @@ cov:
 perf: $(BINARY)
 	perf/run.sh
 
-## perf-counts: system calls, allocations and instructions against perf/counts.txt
-perf-counts: $(BINARY)
-	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_COUNTS)' || \
-	    echo 'perf-counts: not everything is there: what is missing is skipped by name'
-	@GATEHOUSE_BIN=$(abspath $(BINARY)) PYTHONDONTWRITEBYTECODE=1 \
-	    $(PYTHON) perf/counts.py $(if $(COUNTS_ARGS),$(COUNTS_ARGS),--check)
+## perf-counts: system calls, allocations and instructions against perf/counts.txt perf-counts: $(BINARY) @$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_COUNTS)' || \ echo 'perf-counts: not everything is there: what is missing is skipped by name' @GATEHOUSE_BIN=$(abspath $(BINARY)) PYTHONDONTWRITEBYTECODE=1 \ $(PYTHON) perf/counts.py $(if $(COUNTS_ARGS),$(COUNTS_ARGS),--check) perf-tools: load generator, origin null proxy, build/release/perf/ $(PERF_TOOLS) $(PERF_TOOLS): $(BUILD)/perf/%: $(BUILD)/obj/perf/tools/%.o $(BUILD)/lib/perf_tools.a $(call archive_of,base) $(BUILD)/flags @mkdir -p $(@D) say,LD,$@) $(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(BORINGSSL_LIBS) -lpthread -lm $(BUILD)/lib/perf_tools.a: objects_of,$(PERF_SHARED)) $(BUILD)/sources @rm -f say,AR,$@) $(Q)$(AR) rcs %.o,$^)
 
 ## spec: which rules of docs/istio-semantics.md a test names, and which not
 spec:
