@@ -298,7 +298,27 @@ cov:
 perf: $(BINARY)
 	perf/run.sh
 
-## perf-counts: system calls, allocations and instructions against perf/counts.txt perf-counts: $(BINARY) @$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_COUNTS)' || \ echo 'perf-counts: not everything is there: what is missing is skipped by name' @GATEHOUSE_BIN=$(abspath $(BINARY)) PYTHONDONTWRITEBYTECODE=1 \ $(PYTHON) perf/counts.py $(if $(COUNTS_ARGS),$(COUNTS_ARGS),--check) perf-tools: load generator, origin null proxy, build/release/perf/ $(PERF_TOOLS) $(PERF_TOOLS): $(BUILD)/perf/%: $(BUILD)/obj/perf/tools/%.o $(BUILD)/lib/perf_tools.a $(call archive_of,base) $(BUILD)/flags @mkdir -p $(@D) say,LD,$@) $(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(BORINGSSL_LIBS) -lpthread -lm $(BUILD)/lib/perf_tools.a: objects_of,$(PERF_SHARED)) $(BUILD)/sources @rm -f say,AR,$@) $(Q)$(AR) rcs %.o,$^)
+## perf-counts: system calls, allocations and instructions against perf/counts.txt
+perf-counts: $(BINARY)
+	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_COUNTS)' || \
+	    echo 'perf-counts: not everything is there: what is missing is skipped by name'
+	@GATEHOUSE_BIN=$(abspath $(BINARY)) PYTHONDONTWRITEBYTECODE=1 \
+	    $(PYTHON) perf/counts.py $(if $(COUNTS_ARGS),$(COUNTS_ARGS),--check)
+
+## perf-tools: load generator, origin and null proxy, build/release/perf/
+perf-tools: $(PERF_TOOLS)
+
+$(PERF_TOOLS): $(BUILD)/perf/%: $(BUILD)/obj/perf/tools/%.o $(BUILD)/lib/perf_tools.a \
+    $(call archive_of,base) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(BORINGSSL_LIBS) -lpthread -lm
+
+$(BUILD)/lib/perf_tools.a: $(call objects_of,$(PERF_SHARED)) $(BUILD)/sources
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
 
 ## spec: which rules of docs/istio-semantics.md a test names, and which not
 spec:
