@@ -294,9 +294,13 @@ cov:
 	@$(call run_parts,cov)
 	@$(PYTHON) tests/lint/coverage_report.py build/cov
 
-## perf: the scenarios of perf/ on loopback
-perf: $(BINARY)
-	perf/run.sh
+## perf: gatehouse beside its peers (SCENARIO='h1-tls idle' PEER='nginx gatehouse' ROUNDS=3 SECONDS=1.5)
+perf: $(BINARY) perf-tools
+	@cd perf && GATEHOUSE_BIN=$(abspath $(BINARY)) PERF_TOOLS=$(abspath $(BUILD)/perf) \
+	    PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m bench $(if $(SCENARIO),--scenario $(SCENARIO)) \
+	    $(if $(PEER),--peer $(PEER)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	    $(if $(findstring command,$(origin SECONDS)),--seconds $(SECONDS)) \
+	    $(if $(AGAINST),--against $(abspath $(AGAINST))) $(PERF_ARGS)
 
 ## perf-counts: system calls, allocations and instructions against perf/counts.txt
 perf-counts: $(BINARY)

@@ -1,0 +1,97 @@
+"""make perf: runs the scenarios and writes the results.
+
+  python3 -m bench [--scenario KEY...] [--peer NAME...] [--rounds N] [--seconds S]
+                   [--against BINARY] [--output DIR] [--list]
+
+A scenario's key may be cut short: `handshake` is three of them. Results of a whole run go to
+perf/results, those of a part to build/perf/results, unless --output says otherwise.
+"""
+
+import argparse
+import os
+import pathlib
+import signal
+import sys
+import time
+
+from . import ROOT, chart, report
+from .peers import all_peers
+from .runner import Bench
+from .scenarios import GROUPS, all_scenarios
+
+CHART_HEAD = "gatehouse beside its peers"
+
+
+def options_of(words):
+    parser = argparse.ArgumentParser(prog="make perf", description="gatehouse beside its peers")
+    parser.add_argument("--scenario", nargs="*", default=[])
+    parser.add_argument("--peer", nargs="*", default=[])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of work, about, a round")
+    parser.add_argument("--against", metavar="BINARY", help="another gatehouse, as a peer")
+    parser.add_argument("--note", default="", help="a line for the head of the results")
+    parser.add_argument("--output", type=pathlib.Path)
+    parser.add_argument("--list", action="store_true")
+    return parser.parse_args(words)
+
+
+def chosen(things, wanted, name_of):
+    if not wanted:
+        return things
+    for word in wanted:
+        if not any(name_of(thing).startswith(word) for thing in things):
+            sys.exit(f"{word}: there is none; there are {', '.join(map(name_of, things))}")
+    return [thing for thing in things if any(name_of(thing).startswith(w) for w in wanted)]
+
+
+def peers_there(options):
+    found = []
+    for peer in chosen(all_peers(options.against), options.peer, lambda p: p.name):
+        if peer.is_there():
+            found.append(peer)
+        else:
+            print(f"{peer.name} is missing, no row of it: {peer.how_to_install()}", file=sys.stderr)
+    return found
+
+
+def write(directory, bench, outcomes, note):
+    directory.mkdir(parents=True, exist_ok=True)
+    head = report.header(bench, note)
+    for group, title in GROUPS.items():
+        mine = [o for o in outcomes if o.scenario.group == group]
+        if mine:
+            text = head + "".join("\n" + report.table(o) for o in mine)
+            (directory / f"{group}.txt").write_text(text)
+            (directory / f"{group}.svg").write_text(chart.draw(title, mine))
+    (directory / "summary.md").write_text(report.summary(outcomes, bench.peers))
+
+
+def main(words=None):
+    options = options_of(words)
+    scenarios = chosen(all_scenarios(), options.scenario, lambda s: s.key)
+    if options.list:
+        for scenario in scenarios:
+            print(f"{scenario.key:20} {scenario.title}")
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    bench = Bench(peers_there(options), options.rounds, options.seconds)
+    print(report.header(bench, options.note), flush=True)
+    outcomes = []
+    try:
+        for scenario in scenarios:
+            began = time.monotonic()
+            outcomes.append(bench.run(scenario))
+            print(report.table(outcomes[-1]), end="")
+            print(f"  in {time.monotonic() - began:.0f} s\n", flush=True)
+    finally:
+        bench.close()
+    is_whole = not options.scenario and not options.peer and not options.against
+    output = options.output or ROOT / ("perf/results" if is_whole else "build/perf/results")
+    write(output, bench, outcomes, options.note)
+    print(f"written to {os.path.relpath(output)}")
+    own = [row for o in outcomes for row in o.rows if row.peer.name.startswith("gatehouse")]
+    return 1 if any(row.failure or row.failed for row in own) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Results as text: a file a group, and one table of all."""
+
+import datetime
+import pathlib
+import platform
+import re
+
+from .numbers import ratio, text_of
+
+WHO = ("proxy", "client", "origin")
+
+
+def machine():
+    text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    models = re.findall(r"^model name\s*: (.*)$", text, re.M) or [platform.machine()]
+    return f"{len(models)} × {models[0]}, Linux {platform.release()}"
+
+
+def header(bench, note):
+    lines = [
+        f"made by make perf, {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC",
+        machine(),
+        f"one worker on core 0, load and origin on core 1; {bench.rounds} rounds of about "
+        f"{bench.seconds:g} s in turns; median (lowest to highest)",
+    ]
+    if note:
+        lines.append(note)
+    width = max(len(peer.name) for peer in bench.peers)
+    lines += [
+        f"  {peer.name:{width}}  {peer.version()}  {peer.library()}".rstrip()
+        for peer in bench.peers
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def table(outcome):
+    """One scenario."""
+    scenario = outcome.scenario
+    lines = [f"{scenario.key}: {scenario.title}"]
+    heads = ["", *(column(f) for f in scenario.figures)]
+    has_shares = any(row.share("proxy") is not None for row in outcome.rows)
+    if has_shares:
+        heads += [f"{who} %" for who in WHO]
+    heads.append("failed")
+    body = [cells(outcome, row, has_shares) for row in outcome.rows]
+    lines += aligned([heads, *body])
+    lines += [f"  {row.peer.name}: {row.failure}" for row in outcome.rows if row.failure]
+    lines += verdicts(outcome)
+    return "\n".join(lines) + "\n"
+
+
+def column(figure):
+    return f"{figure.title}, {figure.unit}"
+
+
+def cells(outcome, row, has_shares):
+    found = [row.peer.name]
+    for figure in outcome.scenario.figures:
+        spread = row.spread(figure.key)
+        if spread is None:
+            found.append("-")
+            continue
+        text = f"{text_of(spread.median)} ({text_of(spread.low)} to {text_of(spread.high)})"
+        times = ratio(spread, outcome.base.spread(figure.key)) if outcome.base else None
+        if times is not None and row is not outcome.base:
+            text += f" ×{times:.2f}"
+        found.append(text)
+    if has_shares:
+        found += ["-" if row.share(w) is None else f"{100 * row.share(w):.0f}" for w in WHO]
+    found.append(f"{row.failed}" if row.samples else "-")
+    return found
+
+
+def aligned(rows):
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  " + "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))])
+        for row in rows
+    ]  # fmt: skip
+
+
+def verdicts(outcome):
+    found = []
+    for figure in outcome.scenario.figures:
+        spread = outcome.base.spread(figure.key) if outcome.base else None
+        if figure.goal is None or spread is None:
+            continue
+        sign = "≥" if figure.more_is_better else "≤"
+        word = "met" if figure.is_met(spread.median) else "not met"
+        found.append(
+            f"  goal {sign} {figure.goal:g} {figure.unit}: {word} ({text_of(spread.median)})"
+        )
+    if outcome.scenario.goal_note:
+        found.append(f"  {outcome.scenario.goal_note}")
+    return found
+
+
+def summary(outcomes, peers):
+    """All scenarios in one table, for README.md: medians, and the ratio of the best peer."""
+    heads = ["scenario", "unit", *(peer.name for peer in peers), "goal", "best peer"]
+    lines = [heads, ["---"] * len(heads)]
+    for outcome in outcomes:
+        for figure in outcome.scenario.figures:
+            lines.append(summary_row(outcome, figure, peers))
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def summary_row(outcome, figure, peers):
+    by_name = {row.peer.name: row.spread(figure.key) for row in outcome.rows}
+    name = outcome.scenario.key
+    if len(outcome.scenario.figures) > 1:
+        name += f", {figure.title}"
+    row = [name, figure.unit]
+    row += [text_of(by_name[p.name].median) if by_name.get(p.name) else "–" for p in peers]
+    row.append(f"{'≥' if figure.more_is_better else '≤'} {figure.goal:g}" if figure.goal else "–")
+    row.append(best_peer(by_name, figure))
+    return row
+
+
+def best_peer(by_name, figure):
+    others = {
+        n: s for n, s in by_name.items() if s and n != "null" and not n.startswith("gatehouse")
+    }
+    own = by_name.get("gatehouse")
+    if not others or own is None:
+        return "–"
+    pick = max if figure.more_is_better else min
+    name = pick(others, key=lambda n: others[n].median)
+    times = ratio(others[name], own)
+    return f"{name} ×{times:.2f}" if times is not None else f"{name} {text_of(others[name].median)}"

@@ -1,0 +1,89 @@
+"""A scenario: what the proxies are asked to be, what they are asked for, and what is read off."""
+
+import dataclasses
+
+from .. import load
+from ..peers.base import Job
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One number of a scenario. Less is better unless `more_is_better`."""
+
+    key: str
+    title: str
+    unit: str
+    goal: float = None
+    more_is_better: bool = False
+
+    def is_met(self, value):
+        if self.goal is None:
+            return None
+        return value >= self.goal if self.more_is_better else value <= self.goal
+
+
+class Sample:
+    """Of one proxy in one round."""
+
+    def __init__(self, figures, failed=0, shares=None):
+        self.figures = figures
+        self.failed = failed
+        self.shares = shares or {}
+
+
+MICROSECONDS = "µs"
+
+
+class Scenario:
+    key = ""
+    group = ""
+    title = ""
+    needs = frozenset({"tls", "http"})
+    figures = ()
+    kind = "ecdsa"  # of the site's certificate
+    # Proxies run side by side and take turns; where memory is read or start-up is what is measured,
+    # each has the machine to itself.
+    is_side_by_side = True
+    max_rounds = 99
+    peers_wanted = None  # names; None: whoever can
+    goal_note = ""
+
+    def job(self, bench, directory, **more):
+        return Job(
+            directory=directory,
+            site=bench.material.site(self.kind),
+            origin_port=bench.origin.port,
+            origin_tls_port=bench.origin.tls_port,
+            needs=self.needs,
+            **more,
+        )
+
+    def prepare(self, bench):
+        """Once, before the first proxy starts."""
+
+    def is_for(self, peer):
+        return self.needs <= peer.can and (
+            self.peers_wanted is None or peer.name.split(",")[0] in self.peers_wanted
+        )
+
+    def start(self, bench, peer, directory):
+        return peer.start(self.job(bench, directory))
+
+    def measure(self, bench, peer, proxy, directory):
+        raise NotImplementedError
+
+    def client(self, bench, proxy, directory, mode, *options, **more):
+        more.setdefault("tls", "plain" not in self.needs)
+        return load.client(proxy, bench.origin, directory, mode, *options, **more)
+
+    def count(self, bench, each_us, at_least=1):
+        """As many as take about the seconds asked for at a known cost: the same work for all."""
+        return max(at_least, int(bench.seconds * 1e6 / each_us))
+
+
+def cost_sample(result, figure="cost"):
+    return Sample({figure: result.us_each}, result.failed, result.shares)
+
+
+def bulk_sample(result):
+    return Sample({"cost": result.seconds_a_gb}, result.failed, result.shares)
