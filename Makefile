@@ -103,8 +103,8 @@ SUPPORT_SOURCES := $(sort $(wildcard tests/unit/support/*.c))
 SUPPORT := $(BUILD)/lib/test_support.a
 unit_sources = $(sort $(wildcard tests/unit/$1/test_*.c))
 unit_programs = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(call unit_sources,$1))
-UNIT_PROGRAMS := $(foreach l,$(LAYERS),$(call unit_programs,$l))
-UNIT_SOURCES := $(foreach l,$(LAYERS),$(call unit_sources,$l))
+UNIT_PROGRAMS := $(foreach l,$(LAYERS) perf,$(call unit_programs,$l))
+UNIT_SOURCES := $(foreach l,$(LAYERS) perf,$(call unit_sources,$l))
 FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SOURCES))
 PERF_MAINS := $(patsubst %,perf/tools/%.c,client origin null_proxy)
@@ -242,7 +242,7 @@ replay: $(REPLAYS)
 	    $(BUILD)/fuzz/replay_$$name tests/fuzz/corpus/$$name; done
 
 ## e2e: the real binary on loopback (E2E_ARGS="-k name" for some)
-e2e: $(BINARY)
+e2e: $(BINARY) $(PERF_TOOLS)
 	GATEHOUSE_BIN=$(abspath $(BINARY)) PYTHONDONTWRITEBYTECODE=1 \
 	    $(PYTHON) -m pytest -q -p no:cacheprovider -n $(E2E_JOBS) $(E2E_ARGS) tests/e2e
 
@@ -317,6 +317,15 @@ $(PERF_TOOLS): $(BUILD)/perf/%: $(BUILD)/obj/perf/tools/%.o $(BUILD)/lib/perf_to
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(BORINGSSL_LIBS) -lpthread -lm
+
+.PHONY: unit-perf
+unit-perf: $(call unit_programs,perf)
+	@tests/unit/run.sh "unit perf" $^
+$(call unit_programs,perf): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o \
+    $(BUILD)/lib/perf_tools.a $(call archive_of,base) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcmocka
 
 $(BUILD)/lib/perf_tools.a: $(call objects_of,$(PERF_SHARED)) $(BUILD)/sources
 	@mkdir -p $(@D)
