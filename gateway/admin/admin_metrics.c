@@ -6,6 +6,7 @@
 #include "gateway/route/pattern.h"
 
 #include <malloc.h>
+#include <stdio.h>
 
 void admin_metrics_memory(uint64_t *allocated, uint64_t *heap)
 {
@@ -13,6 +14,19 @@ void admin_metrics_memory(uint64_t *allocated, uint64_t *heap)
 
     *allocated = info.uordblks + info.hblkhd;
     *heap = info.arena + info.hblkhd;
+}
+
+/* How evenly the workers share the connections. */
+static void admin_metrics_refresh_workers(const struct admin_view *view)
+{
+    char digits[24];
+
+    for (size_t i = 0; i < view->worker_count; i++) {
+        (void)snprintf(digits, sizeof(digits), "%zu", i); /* it fits */
+        struct str index = str_from_cstr(digits);
+        metric_series_set(metrics_series(view->shard, METRIC_WORKER_CONNECTIONS, &index, 1),
+                          (double)worker_active_count(view->workers[i]));
+    }
 }
 
 /* Gauges that nobody else keeps: read when asked for. */
@@ -32,6 +46,7 @@ static void admin_metrics_refresh(const struct admin_view *view)
     metrics_set(view->shard, METRIC_SERVER_MEMORY_HEAP, (double)heap);
     metrics_set(view->shard, METRIC_SERVER_UPTIME, (double)uptime_s);
     metrics_set(view->shard, METRIC_SNAPSHOTS, snapshot_live_count());
+    admin_metrics_refresh_workers(view);
     if (dropped > told_dropped_lines) {
         metrics_add(view->shard, METRIC_LOG_LINES_DROPPED, dropped - told_dropped_lines);
         told_dropped_lines = dropped;

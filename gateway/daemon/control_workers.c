@@ -163,6 +163,7 @@ bool control_workers_start(struct control_workers *workers, struct loop *loop,
             return false;
         }
     }
+    worker_set_peers(workers->workers, count);
     timer_arm(loop, &workers->timer, CONTROL_WORKERS_FAST_MS);
     LOG_INFO("control", "%zu workers, %zu client connections each", count,
              workers->options.max_connections);
@@ -172,8 +173,8 @@ bool control_workers_start(struct control_workers *workers, struct loop *loop,
 void control_workers_stop(struct control_workers *workers)
 {
     timer_cancel(&workers->timer);
-    for (size_t i = 0; workers->workers != NULL && i < workers->count; i++) {
-        worker_stop(workers->workers[i]);
+    if (workers->workers != NULL) {
+        worker_stop_all(workers->workers, workers->count);
     }
     mem_free(workers->workers);
     workers->workers = NULL;

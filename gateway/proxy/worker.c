@@ -7,6 +7,7 @@
 #include "gateway/observe/log.h"
 #include "gateway/proxy/client.h"
 #include "gateway/proxy/exchange.h"
+#include "gateway/proxy/worker_balance.h"
 #include "gateway/proxy/worker_report.h"
 #include "gateway/proxy/worker_state.h"
 
@@ -154,7 +155,9 @@ static void worker_on_listener_deadline(void *arg)
 
 static void worker_on_accept(void *owner, int fd, const struct address *peer)
 {
-    client_accept(owner, fd, peer);
+    if (!worker_balance_hand_over(owner, fd, peer)) {
+        client_accept(owner, fd, peer);
+    }
 }
 
 static void worker_take_listener_config(struct worker_listener *listener,
@@ -314,6 +317,7 @@ static void worker_do_publish(void *arg)
         worker_decline(worker, message);
         return;
     }
+    worker_balance_set_revision(worker, snapshot->revision);
     cluster_set_update(&worker->clusters, snapshot->clusters, snapshot->cluster_count);
     worker->lease = lease_open(snapshot, worker->options.release_snapshot, worker->options.owner);
     worker_update_listeners(worker, message);
@@ -388,6 +392,7 @@ static void worker_do_stop_accepting(void *arg)
     struct worker *worker = arg;
 
     worker->is_draining = true;
+    worker_balance_close(worker);
     worker_close_listeners(worker);
     worker_drain_clients(worker, NULL);
 }
@@ -478,6 +483,7 @@ static void worker_close_everything(struct worker *worker)
 
     worker->is_stopping = true;
     timer_cancel(&worker->pause_review);
+    worker_balance_close(worker);
     worker_close_listeners(worker);
     while ((first = list_first(&worker->busy_clients)) != NULL) {
         client_close(list_object(first, struct client, link));
@@ -530,6 +536,7 @@ static void worker_free(struct worker *worker)
 {
     resolver_free(worker->resolver);
     loop_free(worker->loop);
+    worker_balance_cleanup(worker);
     map_cleanup(&worker->listeners);
     mem_free(worker);
 }
@@ -571,9 +578,10 @@ struct worker *worker_start(const struct worker_options *options, unsigned index
     list_init(&worker->tunnels);
     list_init(&worker->draining_listeners);
     list_init(&worker->spare_exchanges);
+    worker_balance_init(worker);
     worker->loop = loop_new(err);
     if (worker->loop == NULL) {
-        mem_free(worker);
+        worker_free(worker);
         return NULL;
     }
     worker->resolver = resolver_new(worker->loop, options->resolver_servers, err);
@@ -597,12 +605,35 @@ struct worker *worker_start(const struct worker_options *options, unsigned index
     return worker;
 }
 
-void worker_stop(struct worker *worker)
+static void worker_end_thread(struct worker *worker)
 {
-    if (worker == NULL) {
-        return;
-    }
     loop_stop(worker->loop);
     (void)pthread_join(worker->thread, NULL); /* it is ours, and joined once */
-    worker_free(worker);
+}
+
+void worker_stop(struct worker *worker)
+{
+    if (worker != NULL) {
+        worker_end_thread(worker);
+        worker_free(worker);
+    }
+}
+
+void worker_stop_all(struct worker *const *workers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        worker_end_thread(workers[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        worker_free(workers[i]);
+    }
+}
+
+void worker_set_peers(struct worker *const *workers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        workers[i]->peers = workers;
+        workers[i]->peer_count = count;
+        workers[i]->next_peer = i;
+    }
 }

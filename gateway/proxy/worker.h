@@ -75,6 +75,11 @@ struct worker *worker_start(const struct worker_options *options, unsigned index
  * released before it returns. Nobody else uses the worker any more; what it posted to the control
  * loop may still arrive, without a worker to go back to. */
 void worker_stop(struct worker *worker);
+/* Ends all threads before it frees the first worker: they look at each other. */
+void worker_stop_all(struct worker *const *workers, size_t count);
+/* Those between which connections are balanced. Before any of them has a snapshot; the array lives
+ * longer than they do. Such workers end by worker_stop_all(). */
+void worker_set_peers(struct worker *const *workers, size_t count);
 unsigned worker_index(const struct worker *worker);
 
 /* A bound socket for a listener that this worker did not have. */

@@ -1,5 +1,5 @@
 /* worker_state: what a worker is made of, for the files of proxy/ only. All of it is touched by the
- * worker's thread alone, but for the two counts. */
+ * worker's thread alone, but for the two counts and the inbox. */
 #ifndef GATEWAY_PROXY_WORKER_STATE_H
 #define GATEWAY_PROXY_WORKER_STATE_H
 
@@ -32,9 +32,22 @@ struct worker_listener {
     struct metric_series *request_series;
 };
 
+/* What other workers have handed over (worker_balance.c). */
+struct worker_inbox {
+    pthread_mutex_t lock;
+    struct list handed; /* of struct worker_handed; under the lock, as are the next two */
+    uint64_t revision;  /* of the listeners it takes connections for */
+    bool is_closed;
+    atomic_size_t count; /* handed over and not accepted yet */
+};
+
 struct worker {
     struct worker_options options;
     unsigned index;
+    struct worker *const *peers; /* this one among them; NULL: it is alone */
+    size_t peer_count;
+    size_t next_peer; /* where the next look begins */
+    struct worker_inbox inbox;
     pthread_t thread;
     struct loop *loop;
     struct resolver *resolver;
