@@ -14,12 +14,10 @@ import signal
 import sys
 import time
 
-from . import ROOT, chart, report
+from . import ROOT, chart, programs, report
 from .peers import all_peers
 from .runner import Bench
 from .scenarios import GROUPS, all_scenarios
-
-CHART_HEAD = "gatehouse beside its peers"
 
 
 def options_of(words):
@@ -74,6 +72,7 @@ def main(words=None):
             print(f"{scenario.key:20} {scenario.title}")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.sched_setaffinity(0, {programs.LOAD_CORE})  # the proxy's core is the proxy's alone
     bench = Bench(peers_there(options), options.rounds, options.seconds)
     print(report.header(bench, options.note), flush=True)
     outcomes = []

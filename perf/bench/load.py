@@ -52,12 +52,16 @@ class Marks:
         return seconds, [b.seconds_since(a) for a, b in zip(self.first, now, strict=True)]
 
 
-def client(proxy, origin, directory, mode, *options, tls=True, keep=False):
-    """One run of perf/tools/client. It says `warm` when what counts begins."""
-    words = [tools.path("client"), mode, "--port", proxy.port, "--name", NAME, *options]
+def client_program(port, directory, mode, *options, tls=True, name=NAME, cores=(LOAD_CORE,)):
+    words = [tools.path("client"), mode, "--port", port, "--name", name, *options]
     if tls:
         words.append("--tls")
-    program = Program(words, directory / "client.log", cores=(LOAD_CORE,), pipe=True)
+    return Program(words, directory / "client.log", cores=cores, pipe=True)
+
+
+def client(proxy, origin, directory, mode, *options, **more):
+    """One run of perf/tools/client. It says `warm` when what counts begins."""
+    program = client_program(proxy.port, directory, mode, *options, **more)
     try:
         marks = Marks(proxy, origin, program)
         line = program.read_line()
@@ -66,13 +70,19 @@ def client(proxy, origin, directory, mode, *options, tls=True, keep=False):
             line = program.read_line()
         seconds, (proxy_cpu, _, origin_cpu) = marks.used()
         told = json.loads(line)
-    except json.JSONDecodeError:
-        raise Failed(f"client {mode}: {line!r}") from None
     finally:
         program.stop()
     return Result(
         told["done"], told["failed"], seconds, proxy_cpu, told["cpu_seconds"], origin_cpu, told
     )
+
+
+def told_by(program):
+    """What a client that is left alone says at its end."""
+    try:
+        return json.loads(program.read_line())
+    finally:
+        program.stop()
 
 
 def h2load(proxy, origin, directory, count, clients, streams, path="/bytes/1000"):
@@ -81,15 +91,6 @@ def h2load(proxy, origin, directory, count, clients, streams, path="/bytes/1000"
         f"--connect-to=127.0.0.1:{proxy.port}", f"https://{NAME}{path}",
     ]  # fmt: skip
     return measured(proxy, origin, command, r"(\d+) succeeded, (\d+) failed, (\d+) errored")
-
-
-def wrk(proxy, origin, directory, seconds, connections, tls=True, path="/bytes/1000"):
-    scheme = "https" if tls else "http"
-    command = [
-        "taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}",
-        "-H", f"Host: {NAME}", f"{scheme}://127.0.0.1:{proxy.port}{path}",
-    ]  # fmt: skip
-    return measured(proxy, origin, command, r"(\d+) requests in")
 
 
 def measured(proxy, origin, command, pattern):

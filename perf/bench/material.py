@@ -6,6 +6,7 @@ import pathlib
 from support.certificates import Authority, write_secret
 
 NAME = "bench.example.com"
+MORE = "more.example.com"  # further virtual hosts lie below it
 
 
 class Site:

@@ -8,8 +8,8 @@ import time
 
 from . import proc
 
-PROXY_CORE = 0
-LOAD_CORE = 1
+PROXY_CORE = min(os.sched_getaffinity(0))
+LOAD_CORE = max(os.sched_getaffinity(0))
 START_DEADLINE_S = 60.0
 
 
@@ -51,6 +51,7 @@ class Program:
         self.command = [str(word) for word in command]
         self.log = log
         pinned = ["taskset", "-c", ",".join(map(str, cores)), *self.command]
+        self.started_at = time.monotonic()
         with open(log, "ab") as out:
             self.process = subprocess.Popen(
                 pinned,

@@ -89,7 +89,10 @@ class Bench:
     def _start(self, scenario, row):
         directory = self.fresh_directory(f"{scenario.key}-{row.peer.name}")
         try:
-            return scenario.start(self, row.peer, directory), directory
+            job = scenario.job(self, directory)
+            proxy = row.peer.start(job)
+            proxy.job = job
+            return proxy, directory
         except (Failed, OSError) as error:
             self._give_up(scenario, row, error)
             return None, directory

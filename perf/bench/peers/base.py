@@ -24,6 +24,7 @@ class Job:
     cores: tuple = (programs.PROXY_CORE,)
     patterns: tuple = ()  # regex routes, the last of which is asked for
     hosts: typing.Any = None  # material.Hosts
+    more_names: tuple = ()  # further virtual hosts, each with a route of its own
 
     @property
     def is_tls(self):
@@ -49,6 +50,7 @@ class Proxy:
     def __init__(self, program, port):
         self.program = program
         self.port = port
+        self.job = None  # what it was started for
 
     def stop(self):
         self.program.stop()
@@ -81,12 +83,12 @@ class Peer:
     def start(self, job):
         raise NotImplementedError
 
-    def renew(self, proxy, job, name):
+    def renew(self, proxy, name):
         """Makes the renewed certificate of a host (None: the site's), which lies in its files
         already, served, the way this peer documents."""
         raise NotImplementedError
 
-    def reload(self, proxy, job):
+    def reload(self, proxy):
         """Reads its configuration anew, the way this peer documents."""
         raise NotImplementedError
 

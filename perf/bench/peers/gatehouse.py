@@ -8,7 +8,7 @@ from support.certificates import write_secret
 from support.gateway import Gateway
 
 from .. import programs
-from ..material import NAME
+from ..material import MORE, NAME
 from .base import Peer, Proxy, first_match, library_of, output_of
 
 ORIGIN = "origin.test"
@@ -22,7 +22,8 @@ def gateways(job):
     if not job.is_tls:
         return [objects.gateway("gw", objects.http_server("*"))]
     if job.hosts is None:
-        return [objects.gateway("gw", objects.https_server(NAME, credential="site"))]
+        hosts = [NAME, f"*.{MORE}"] if job.more_names else [NAME]
+        return [objects.gateway("gw", objects.https_server(*hosts, credential="site"))]
     found = []
     for start in range(0, len(job.hosts.names), GATEWAYS_OF):
         servers = [
@@ -47,8 +48,13 @@ def services(job, names):
     routes = [
         objects.route(ORIGIN, {"uri": {"regex": pattern}}) for pattern in job.patterns
     ] or [objects.route(ORIGIN)]
+    more = [
+        objects.virtual_service(f"vs-{i}", objects.route(ORIGIN), hosts=[name], gateways=names)
+        for i, name in enumerate(job.more_names)
+    ]
     return [
         objects.virtual_service("vs", *routes, gateways=names),
+        *more,
         objects.service_entry(ORIGIN, job.origin_port),
     ]
 
@@ -119,12 +125,12 @@ class Gatehouse(Peer):
         gateway.read_ports()
         return GatehouseProxy(gateway, program, gateway.port(80 if "plain" in job.needs else 443))
 
-    def renew(self, proxy, job, name):
+    def renew(self, proxy, name):
         """The new files are all it wants."""
         if name is None:
-            write_secret(proxy.gateway.secrets / "site", job.site.pair)
+            write_secret(proxy.gateway.secrets / "site", proxy.job.site.pair)
 
-    def reload(self, proxy, job):
+    def reload(self, proxy):
         text = (proxy.gateway.config / "all.yaml").read_text()
         proxy.gateway.write("all.yaml", text + "# again\n")
 

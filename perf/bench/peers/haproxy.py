@@ -78,6 +78,10 @@ class Haproxy(Peer):
             routes = job.directory / "routes.map"
             routes.write_text("".join(f"^{pattern}$ origin\n" for pattern in job.patterns))
             front = f"{front}\n    use_backend %[path,map_reg({routes})]"
+        if job.more_names:
+            table = job.directory / "hosts.map"
+            table.write_text("".join(f"{name} origin\n" for name in (NAME, *job.more_names)))
+            front = f"{front}\n    use_backend %[req.hdr(host),host_only,lower,map({table})]"
         if job.has_log:
             front += "\n    option httplog\n    log global"
         config = job.directory / "haproxy.cfg"
@@ -94,17 +98,18 @@ class Haproxy(Peer):
                 back=back,
             )
         )
-        # Its own copies of the listening sockets pass to the next process by the master.
+        # With a master, for reloads.
         program = Program(
             [self.path(), "-W", "-f", config], job.directory / "log", cores=job.cores
         )
         program.wait_port(port)
         return Proxy(program, port)
 
-    def reload(self, proxy, job):
+    def reload(self, proxy):
         proxy.program.process.send_signal(signal.SIGUSR2)
 
-    def renew(self, proxy, job, name):
+    def renew(self, proxy, name):
+        job = proxy.job
         path = job.site.both if name is None else job.hosts.both(name)
         socket_path = str(job.directory / "admin.sock")
         ask(socket_path, f"set ssl cert {path} <<\n{path.read_text()}\n")

@@ -55,5 +55,5 @@ class Hitch(Peer):
         program.wait_port(port)
         return Proxy(program, port)
 
-    def renew(self, proxy, job, name):
+    def renew(self, proxy, name):
         proxy.program.process.send_signal(signal.SIGHUP)

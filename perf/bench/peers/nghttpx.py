@@ -20,7 +20,10 @@ class Nghttpx(Peer):
             self.path(),
             "--conf=/dev/null",
             f"--frontend=127.0.0.1,{port}" + ("" if job.is_tls else ";no-tls"),
-            f"--backend=127.0.0.1,{job.origin_port};;proto=http/1.1",
+            *(
+                f"--backend=127.0.0.1,{job.origin_port};{host}/;proto=http/1.1"
+                for host in ("", *job.more_names)
+            ),
             f"--workers={job.workers}",
             "--backlog=4096",
             "--backend-connections-per-frontend=0",
@@ -43,8 +46,8 @@ class Nghttpx(Peer):
         program.wait_port(port)
         return Proxy(program, port)
 
-    def reload(self, proxy, job):
+    def reload(self, proxy):
         proxy.program.process.send_signal(signal.SIGHUP)
 
-    def renew(self, proxy, job, name):
-        self.reload(proxy, job)
+    def renew(self, proxy, name):
+        self.reload(proxy)

@@ -97,9 +97,12 @@ def server(job, port, name, cert, key):
 
 def servers(job, port):
     if job.hosts is None:
-        return server(job, port, NAME, job.site.cert, job.site.key)
+        found = [
+            server(job, port, n, job.site.cert, job.site.key) for n in (NAME, *job.more_names)
+        ]
+    else:
+        found = [server(job, port, n, job.hosts.cert(n), job.hosts.key(n)) for n in job.hosts.names]
     # The options of a socket may stand only once.
-    found = [server(job, port, n, job.hosts.cert(n), job.hosts.key(n)) for n in job.hosts.names]
     return "\n".join([found[0], *(s.replace(" backlog=4096", "") for s in found[1:])])
 
 
@@ -142,8 +145,8 @@ class Nginx(Peer):
         program.wait_port(port)
         return Proxy(program, port)
 
-    def reload(self, proxy, job):
+    def reload(self, proxy):
         proxy.program.process.send_signal(signal.SIGHUP)
 
-    def renew(self, proxy, job, name):
-        self.reload(proxy, job)
+    def renew(self, proxy, name):
+        self.reload(proxy)

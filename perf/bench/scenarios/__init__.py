@@ -1,11 +1,15 @@
 """The scenarios, in the order in which they run and are reported."""
 
-from . import bulk, connections, requests
+from . import bulk, connections, hosts, latency, memory, requests, scale
 
 GROUPS = {
     "connections": "New connections and handshakes",
     "requests": "Small requests",
     "bulk": "Bulk",
+    "memory": "Memory",
+    "hosts": "Ten thousand hosts",
+    "latency": "Latency at a fixed rate",
+    "scale": "Two workers",
 }
 
 
@@ -26,4 +30,12 @@ def all_scenarios():
         bulk.UploadTls(),
         bulk.DownloadPlain(),
         bulk.PassthroughBulk(),
+        memory.Idle(),
+        memory.Storm(),
+        hosts.Hosts(),
+        hosts.Renew(),
+        latency.Latency(),
+        latency.LatencyReload(),
+        latency.LatencyRenewal(),
+        scale.Scale(),
     ]

@@ -48,7 +48,11 @@ class Scenario:
     peers_wanted = None  # names; None: whoever can
     goal_note = ""
 
+    def __init__(self):
+        self._pace = {}
+
     def job(self, bench, directory, **more):
+        """What each proxy is started for."""
         return Job(
             directory=directory,
             site=bench.material.site(self.kind),
@@ -66,9 +70,6 @@ class Scenario:
             self.peers_wanted is None or peer.name.split(",")[0] in self.peers_wanted
         )
 
-    def start(self, bench, peer, directory):
-        return peer.start(self.job(bench, directory))
-
     def measure(self, bench, peer, proxy, directory):
         raise NotImplementedError
 
@@ -76,9 +77,13 @@ class Scenario:
         more.setdefault("tls", "plain" not in self.needs)
         return load.client(proxy, bench.origin, directory, mode, *options, **more)
 
-    def count(self, bench, each_us, at_least=1):
-        """As many as take about the seconds asked for at a known cost: the same work for all."""
-        return max(at_least, int(bench.seconds * 1e6 / each_us))
+    def paced(self, bench, peer, run, guess_s, at_least=1):
+        """Runs as much as takes about the seconds asked for. The first time a shorter run tells the
+        pace, and warms the proxy up."""
+        if peer.name not in self._pace:
+            result = run(max(at_least, int(bench.seconds * 0.2 / guess_s)))
+            self._pace[peer.name] = result.seconds / max(result.done, 1)
+        return run(max(at_least, int(bench.seconds / self._pace[peer.name])))
 
 
 def cost_sample(result, figure="cost"):

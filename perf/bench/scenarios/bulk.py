@@ -16,25 +16,23 @@ class DownloadTls(Scenario):
     title = "Download of 10 MB bodies over TLS 1.3, HTTP/1.1, 8 connections"
     needs = frozenset({"tls"})
     figures = cost(0.60)
-    guess_s_a_gb = 0.8
     mode = "download"
     what = ("--path", f"/bytes/{SIZE}")
 
     def measure(self, bench, peer, proxy, directory):
-        count = max(CONNECTIONS, int(bench.seconds / self.guess_s_a_gb * 1e9 / SIZE))
-        return bulk_sample(
-            self.client(
+        def run(count):
+            return self.client(
                 bench, proxy, directory, self.mode, "--count", count, "--connections", CONNECTIONS,
                 *self.what,
-            )
-        )  # fmt: skip
+            )  # fmt: skip
+
+        return bulk_sample(self.paced(bench, peer, run, 0.02, CONNECTIONS))
 
 
 class UploadTls(DownloadTls):
     key = "upload-tls"
     title = "Upload of 10 MB bodies over TLS 1.3, HTTP/1.1, 8 connections"
     figures = cost(0.80)
-    guess_s_a_gb = 1.0
     mode = "upload"
     what = ("--size", SIZE)
 
@@ -44,7 +42,6 @@ class DownloadPlain(DownloadTls):
     title = "Download of 10 MB bodies in clear, HTTP/1.1, 8 connections"
     needs = frozenset({"plain"})
     figures = cost(0.35)
-    guess_s_a_gb = 0.5
 
 
 class PassthroughBulk(DownloadTls):
@@ -52,4 +49,3 @@ class PassthroughBulk(DownloadTls):
     title = "Download of 10 MB bodies passed through by SNI (the origin has TLS), 8 connections"
     needs = frozenset({"passthrough"})
     figures = cost(0.33)
-    guess_s_a_gb = 1.0  # the load's

@@ -11,15 +11,16 @@ class HandshakeEcdsa(Scenario):
     title = "New connection, full TLS 1.3 handshake with a P-256 certificate, one request, close"
     needs = frozenset({"tls"})
     figures = (Figure("cost", "CPU time of the proxy a connection", MICROSECONDS, 245.0),)
-    guess_us = 300.0
     options = ()
 
     def measure(self, bench, peer, proxy, directory):
-        count = self.count(bench, self.guess_us, CONNECTIONS)
-        result = self.client(
-            bench, proxy, directory, "connect", "--count", count, "--connections", CONNECTIONS,
-            *self.options,
-        )  # fmt: skip
+        def run(count):
+            return self.client(
+                bench, proxy, directory, "connect", "--count", count, "--connections", CONNECTIONS,
+                *self.options,
+            )  # fmt: skip
+
+        result = self.paced(bench, peer, run, 500e-6, CONNECTIONS * 8)
         sample = cost_sample(result)
         if "--resume" in self.options:
             # What was not resumed is another scenario.
@@ -32,7 +33,6 @@ class HandshakeRsa(HandshakeEcdsa):
     title = "The same with an RSA-2048 certificate"
     kind = "rsa"
     figures = (Figure("cost", "CPU time of the proxy a connection", MICROSECONDS, 830.0),)
-    guess_us = 800.0
     goal_note = "the library's RSA decides: OpenSSL has AVX-512 code for it, BoringSSL has not"
 
 
@@ -40,7 +40,6 @@ class HandshakeResumed(HandshakeEcdsa):
     key = "handshake-resumed"
     title = "New connection, TLS 1.3 resumed by a ticket, one request, close"
     figures = (Figure("cost", "CPU time of the proxy a connection", MICROSECONDS, 160.0),)
-    guess_us = 200.0
     options = ("--resume",)
 
 
@@ -49,7 +48,6 @@ class ConnectPlain(HandshakeEcdsa):
     title = "New connection in clear, one request, close"
     needs = frozenset({"plain"})
     figures = (Figure("cost", "CPU time of the proxy a connection", MICROSECONDS, 28.0),)
-    guess_us = 40.0
 
 
 class PassthroughConnect(HandshakeEcdsa):
@@ -57,4 +55,3 @@ class PassthroughConnect(HandshakeEcdsa):
     title = "New connection passed through by SNI (the origin has TLS), one request, close"
     needs = frozenset({"passthrough"})
     figures = (Figure("cost", "CPU time of the proxy a connection", MICROSECONDS, 50.0),)
-    guess_us = 300.0  # the load's, which has the handshake to do

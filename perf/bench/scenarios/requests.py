@@ -16,17 +16,16 @@ class Http1Tls(Scenario):
     title = "HTTP/1.1 over TLS 1.3, GET of 1,000 bytes, 64 keep-alive connections"
     needs = frozenset({"tls"})
     figures = cost(12.0)
-    guess_us = 13.0
     path = "/bytes/1000"
 
     def measure(self, bench, peer, proxy, directory):
-        count = self.count(bench, self.guess_us, CONNECTIONS)
-        return cost_sample(
-            self.client(
+        def run(count):
+            return self.client(
                 bench, proxy, directory, "keepalive", "--count", count, "--connections", CONNECTIONS,
                 "--warm", CONNECTIONS * 8, "--path", self.path,
-            )
-        )  # fmt: skip
+            )  # fmt: skip
+
+        return cost_sample(self.paced(bench, peer, run, 40e-6, CONNECTIONS))
 
 
 class Http1TlsLog(Http1Tls):
@@ -41,7 +40,6 @@ class Http1Plain(Http1Tls):
     title = "HTTP/1.1 in clear, GET of 1,000 bytes, 64 keep-alive connections"
     needs = frozenset({"plain"})
     figures = cost(9.5)
-    guess_us = 10.0
 
 
 class Http2Tls(Scenario):
@@ -52,8 +50,10 @@ class Http2Tls(Scenario):
     figures = cost(9.5)
 
     def measure(self, bench, peer, proxy, directory):
-        count = self.count(bench, 10.0)
-        return cost_sample(load.h2load(proxy, bench.origin, directory, count, 32, 10))
+        def run(count):
+            return load.h2load(proxy, bench.origin, directory, count, 32, 10)
+
+        return cost_sample(self.paced(bench, peer, run, 20e-6, 320))
 
 
 class RegexRoutes(Http1Tls):
@@ -61,12 +61,11 @@ class RegexRoutes(Http1Tls):
     title = "1,000 regex routes of which the last one matches, HTTP/1.1 in clear, 64 connections"
     needs = frozenset({"plain", "http", "regex"})
     figures = cost(11.0)
-    guess_us = 14.0
     path = "/shop/999/item/12345"
 
-    def start(self, bench, peer, directory):
+    def job(self, bench, directory, **more):
         patterns = tuple(f"/shop/{i}/item/[0-9]+" for i in range(1000))
-        return peer.start(self.job(bench, directory, patterns=patterns))
+        return super().job(bench, directory, patterns=patterns, **more)
 
 
 class WebSocket(Scenario):
@@ -77,10 +76,10 @@ class WebSocket(Scenario):
     figures = (Figure("cost", "CPU time of the proxy an echo", MICROSECONDS, 10.0),)
 
     def measure(self, bench, peer, proxy, directory):
-        count = self.count(bench, 11.0, CONNECTIONS)
-        return cost_sample(
-            self.client(
+        def run(count):
+            return self.client(
                 bench, proxy, directory, "websocket", "--count", count,
                 "--connections", CONNECTIONS, "--size", 64, "--warm", CONNECTIONS * 8,
-            )
-        )  # fmt: skip
+            )  # fmt: skip
+
+        return cost_sample(self.paced(bench, peer, run, 20e-6, CONNECTIONS))
