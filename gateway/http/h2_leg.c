@@ -553,6 +553,7 @@ static void h2_leg_send_body(struct leg *base, const unsigned char *bytes, size_
         leg->out = evbuffer_new();
     }
     (void)evbuffer_add(leg->out, bytes, len); /* out of memory ends the process */
+    loop_note_wait(leg->h2->loop); /* the peer's window may be shut */
     leg->h2->out_bytes += len;
     leg->leg.wire_sent_bytes += len; /* the headers of frames as they are packed */
     h2_leg_watch_write(leg, false);

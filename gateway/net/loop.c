@@ -44,6 +44,7 @@ struct loop {
     struct event wait_event; /* of loop_run_once() */
     int wake_fd;
     uint64_t turn_count;
+    uint64_t wait_count;
     bool is_clock_fresh;
     atomic_bool is_stopping;
     pthread_mutex_t posts_lock;
@@ -254,7 +255,7 @@ struct loop *loop_new(struct err *err)
     loop->armed_tick = UINT64_MAX;
     loop->read_buffer = mem_alloc(LOOP_READ_BUFFER_BYTES);
     loop->plain_buffer = mem_alloc(LOOP_SEAL_BUFFER_BYTES);
-    loop_stage_init(&loop->plain_stage, LOOP_READ_BUFFER_BYTES);
+    loop_stage_init(&loop->plain_stage, LOOP_READ_BYTES);
     loop_stage_init(&loop->wire_stage, LOOP_SEAL_BUFFER_BYTES);
     return loop;
 
@@ -318,6 +319,16 @@ void loop_free(struct loop *loop)
 struct event_base *loop_event_base(struct loop *loop)
 {
     return loop->base;
+}
+
+void loop_note_wait(struct loop *loop)
+{
+    loop->wait_count++;
+}
+
+uint64_t loop_wait_count(const struct loop *loop)
+{
+    return loop->wait_count;
 }
 
 unsigned char *loop_read_buffer(struct loop *loop)

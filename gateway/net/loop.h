@@ -31,6 +31,10 @@ void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 uint64_t loop_turn_count(const struct loop *loop);
 /* For net/ only. */
 struct event_base *loop_event_base(struct loop *loop);
+/* Bytes had to wait because a peer does not take them. Who reads in bulk and sees the count change while it
+ * hands on what it read, reads less from then on: so one large read is never added to a queue. */
+void loop_note_wait(struct loop *loop);
+uint64_t loop_wait_count(const struct loop *loop);
 /* The worker's scratch for one recv: LOOP_READ_BUFFER_BYTES. Good until the callback returns. */
 unsigned char *loop_read_buffer(struct loop *loop);
 /* Scratch for plaintext on its way in: LOOP_READ_BUFFER_BYTES and room for TLS overhead, together

@@ -22,11 +22,11 @@
 #include <unistd.h>
 
 enum {
-    /* Reads of one transport in one turn while each fills the buffer: bulk needs few wake-ups,
-     * neighbours must not starve. */
-    TRANSPORT_READS_PER_TURN = 4,
+    /* Read of one transport in one turn while each read is filled: bulk needs few wake-ups, neighbours
+     * must not starve. */
+    TRANSPORT_TURN_BYTES = 256 * 1024,
     /* Reads after our write failed: what the peer said before it hung up, a 413 say. */
-    TRANSPORT_LAST_READS = 16,
+    TRANSPORT_LAST_BYTES = 1024 * 1024,
     TRANSPORT_UNREAD_MIN_BYTES = 512,
     /* An owner that takes nothing without pausing waits for the end of a head: none is longer. */
     TRANSPORT_UNREAD_MAX_BYTES = LIMIT_MAX_HEADER_BYTES + 2 * LOOP_READ_BUFFER_BYTES,
@@ -45,6 +45,7 @@ struct transport *transport_new(struct loop *loop, int fd, const struct address 
 
     transport->loop = loop;
     transport->fd = fd;
+    transport->read_bytes = LOOP_READ_BYTES;
     if (peer != NULL) {
         transport->peer = *peer;
     }
@@ -338,8 +339,7 @@ void transport_on_shut_down(struct transport *transport)
  * the answer it did not read yet. */
 static void transport_discard_input(struct transport *transport)
 {
-    ssize_t count =
-        recv(transport->fd, loop_read_buffer(transport->loop), LOOP_READ_BUFFER_BYTES, 0);
+    ssize_t count = recv(transport->fd, loop_read_buffer(transport->loop), LOOP_READ_BYTES, 0);
 
     if (count == -1 && (errno == EAGAIN || errno == EINTR)) {
         return;
@@ -601,12 +601,24 @@ void transport_end_wire(struct transport *transport)
     transport_pump(transport);
 }
 
-static void transport_read(struct transport *transport, int rounds)
+/* Each filled read doubles the next, as long as what was read could be passed on. */
+static void transport_adapt_read(struct transport *transport, size_t size, size_t count,
+                                 bool had_to_wait)
+{
+    if (had_to_wait || count < size / 2) {
+        transport->read_bytes = LOOP_READ_BYTES;
+    } else if (count == size && size == transport->read_bytes && size < LOOP_READ_BUFFER_BYTES) {
+        transport->read_bytes = (uint32_t)size * 2;
+    }
+}
+
+static void transport_read(struct transport *transport, size_t limit)
 {
     unsigned char *buffer = loop_read_buffer(transport->loop);
 
-    while (rounds-- > 0) {
-        ssize_t count = recv(transport->fd, buffer, LOOP_READ_BUFFER_BYTES, 0);
+    while (limit > 0) {
+        size_t size = transport->read_bytes < limit ? transport->read_bytes : limit;
+        ssize_t count = recv(transport->fd, buffer, size, 0);
         if (count == -1) {
             if (errno != EAGAIN && errno != EINTR) {
                 transport_set_error(transport, "%s", strerror(errno));
@@ -618,15 +630,19 @@ static void transport_read(struct transport *transport, int rounds)
             transport_end_wire(transport);
             return;
         }
+        uint64_t wait_count = loop_wait_count(transport->loop);
+        limit -= (size_t)count;
         transport->received_bytes += (uint64_t)count;
         transport_take_wire(transport, buffer, (size_t)count);
+        transport_adapt_read(transport, size, (size_t)count,
+                             loop_wait_count(transport->loop) != wait_count);
         if (transport_may_go_on(transport) && transport->is_ended) {
             transport_tell_end(transport);
         }
         /* A short read emptied the socket: another one would only say EAGAIN; or, of a peer that hung
          * up, the end that makes its last words complete. */
         if (!transport_may_go_on(transport) || transport->is_ended ||
-            (count < (ssize_t)LOOP_READ_BUFFER_BYTES && !transport->has_write_failed) ||
+            ((size_t)count < size && !transport->has_write_failed) ||
             transport_is_spliced(transport)) {
             return;
         }
@@ -647,7 +663,7 @@ static void transport_on_readable(evutil_socket_t fd, short what, void *arg)
     } else if (transport_is_spliced(transport)) {
         transport_splice_on_readable(transport);
     } else {
-        transport_read(transport, TRANSPORT_READS_PER_TURN);
+        transport_read(transport, TRANSPORT_TURN_BYTES);
     }
 }
 
@@ -668,7 +684,7 @@ static void transport_on_wake(void *arg)
     if (transport->has_write_failed && !transport->is_dead) {
         if (transport_may_go_on(transport) && !transport->is_wire_ended &&
             !transport_is_spliced(transport)) {
-            transport_read(transport, TRANSPORT_LAST_READS);
+            transport_read(transport, TRANSPORT_LAST_BYTES);
         }
         transport_die(transport, TRANSPORT_END_RESET);
     }

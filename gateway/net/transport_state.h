@@ -35,6 +35,7 @@ struct transport {
     struct evbuffer *plain_queue;    /* plaintext before the handshake is done; NULL: none */
     struct transport_splice *splice; /* input goes, or went, to another transport; NULL: never */
     struct transport *spliced_from;  /* whose input comes here by splice; NULL: nobody's */
+    uint32_t read_bytes;             /* how much the next read asks for */
     uint64_t received_bytes;
     uint64_t sent_bytes;
     uint64_t sent_at_ms; /* when the kernel last took some; 0: never */

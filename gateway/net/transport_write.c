@@ -191,6 +191,7 @@ static void transport_queue_add(struct transport *transport, const void *bytes, 
         transport->queue = evbuffer_new();
     }
     (void)evbuffer_add(transport->queue, bytes, len); /* out of memory ends the process */
+    loop_note_wait(transport->loop);
     transport_watch_write(transport);
 }
 
@@ -248,7 +249,9 @@ void transport_send_wire(struct transport *transport, const unsigned char *bytes
         return;
     }
     bool is_mine = stage->owner == transport;
-    if (len >= TRANSPORT_DIRECT_BYTES || (is_mine && len > stage->capacity - stage->len)) {
+    /* Records of TLS gather whatever their size: one call sends all that came of one read. */
+    bool is_direct = transport->filter_ops == NULL && len >= TRANSPORT_DIRECT_BYTES;
+    if (is_direct || len > stage->capacity || (is_mine && len > stage->capacity - stage->len)) {
         transport_send_with_stage(transport, bytes, len);
         transport_note_level(transport);
         return;
@@ -276,6 +279,7 @@ static void transport_plain_queue_add(struct transport *transport, const void *b
         transport->plain_queue = evbuffer_new();
     }
     (void)evbuffer_add(transport->plain_queue, bytes, len); /* out of memory ends the process */
+    loop_note_wait(transport->loop);
     transport_note_level(transport);
 }
 
@@ -343,6 +347,7 @@ static void transport_write_plain(struct transport *transport, const unsigned ch
     }
     if (len >= TRANSPORT_DIRECT_BYTES) {
         transport_seal_or_keep(transport, bytes, len);
+        transport_send_staged(transport);
         return;
     }
     if (stage->owner != transport) {
@@ -439,6 +444,7 @@ static void transport_send_buffer(struct transport *transport, struct evbuffer *
             transport->queue = evbuffer_new();
         }
         (void)evbuffer_add_buffer(transport->queue, buffer); /* neither is frozen */
+        loop_note_wait(transport->loop);
         transport_watch_write(transport);
     }
 }

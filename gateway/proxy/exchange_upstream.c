@@ -93,6 +93,7 @@ static void exchange_keep_body(struct exchange *exchange, const unsigned char *b
         exchange->kept = evbuffer_new();
     }
     CHECK(exchange->kept != NULL && evbuffer_add(exchange->kept, bytes, len) == 0);
+    loop_note_wait(exchange->worker->loop);
 }
 
 static bool exchange_may_need_body_again(const struct exchange *exchange)

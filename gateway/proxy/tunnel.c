@@ -261,7 +261,7 @@ static void tunnel_arm_deadlines(struct tunnel *tunnel)
 /* Bulk between plain sockets leaves our memory alone. */
 static void tunnel_note_read(struct tunnel_way *way, size_t len)
 {
-    way->full_reads = len >= LOOP_READ_BUFFER_BYTES ? way->full_reads + 1 : 0;
+    way->full_reads = len >= LOOP_READ_BYTES ? way->full_reads + 1 : 0;
     if (way->full_reads >= TUNNEL_BULK_READS) {
         way->full_reads = 0;
         (void)transport_splice_start(way->from, way->to); /* else it goes on as before */

@@ -39,6 +39,7 @@ struct owner {
     unsigned char *bytes;
     size_t len;
     int calls;
+    size_t largest; /* of the calls */
     int ends;
     bool is_clean;
     int drains;
@@ -75,6 +76,7 @@ static size_t on_data(void *arg, const unsigned char *bytes, size_t len)
     struct owner *self = arg;
 
     self->calls++;
+    self->largest = len > self->largest ? len : self->largest;
     switch (self->action) {
     case ACTION_LEAVE:
         return 0;
@@ -462,6 +464,38 @@ static void another_transport_that_writes_sends_off_the_first(void **state)
     loop_run_once(loop, 0);
     assert_int_equal(peer_read(out, sizeof(out)), 1);
     assert_int_equal(out[0], '2');
+}
+
+/* Bulk needs few reads; what a slow peer makes wait is no more than the queue's mark and a usual read. */
+static void reads_grow_only_while_what_they_bring_goes_on(void **state)
+{
+    static unsigned char bytes[100 * 1000];
+    int large = 4 * 1024 * 1024;
+    size_t most_queued = 0;
+
+    (void)state;
+    open_tcp_pair();
+    (void)setsockopt(peer, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+    for (int i = 0; i < 1000 && owner.largest < LOOP_READ_BUFFER_BYTES; i++) {
+        while (send(peer, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0) {
+        }
+        loop_run_once(loop, 1);
+    }
+    assert_int_equal(owner.largest, LOOP_READ_BUFFER_BYTES);
+    transport_close(owner.transport);
+    (void)close(peer);
+
+    open_tcp_pair();
+    (void)setsockopt(peer, SOL_SOCKET, SO_SNDBUF, &large, sizeof(large));
+    owner.action = ACTION_ECHO; /* to a peer that reads nothing */
+    for (int i = 0; i < 1000 && !transport_is_above_high(owner.transport); i++) {
+        while (send(peer, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0) {
+        }
+        loop_run_once(loop, 1);
+        most_queued = transport_queued_bytes(owner.transport);
+    }
+    assert_true(most_queued > LIMIT_STREAM_HIGH_BYTES);
+    assert_true(most_queued <= 256 * 1024);
 }
 
 static void check_pattern(const unsigned char *bytes, size_t len)
@@ -980,6 +1014,26 @@ static void closing_inside_a_filtered_callback_is_safe(void **state)
     assert_int_equal(toys_freed, 1);
 }
 
+static void the_records_of_a_large_write_leave_in_one_send(void **state)
+{
+    static unsigned char bytes[100 * 1000];
+    static unsigned char out[sizeof(bytes) + 1000];
+    int large = 1024 * 1024;
+
+    (void)state;
+    open_pair(SOCK_SEQPACKET);
+    assert_int_equal(
+        setsockopt(transport_fd(owner.transport), SOL_SOCKET, SO_SNDBUF, &large, sizeof(large)), 0);
+    (void)add_toy();
+    peer_send("H", 1);
+    RUN_UNTIL(loop, recv(peer, out, sizeof(out), 0) == 1);
+    transport_write(owner.transport, "head", 4);
+    transport_write(owner.transport, bytes, sizeof(bytes));
+    /* At once, and whole: a packet is a send. */
+    assert_true(recv(peer, out, sizeof(out), 0) > (ssize_t)sizeof(bytes) + 4);
+    assert_int_equal(transport_queued_bytes(owner.transport), 0);
+}
+
 static void much_goes_through_the_filter(void **state)
 {
     int small = 4096;
@@ -1052,6 +1106,7 @@ int main(void)
         TEST(small_writes_leave_in_one_send),
         TEST(a_head_leaves_with_its_large_body),
         TEST(another_transport_that_writes_sends_off_the_first),
+        TEST(reads_grow_only_while_what_they_bring_goes_on),
         TEST(a_slow_peer_gets_every_byte_and_the_owner_is_told),
         TEST(a_peer_that_takes_nothing_dies_in_time),
         TEST(a_queue_has_an_end),
@@ -1070,6 +1125,7 @@ int main(void)
         TEST(a_cut_off_stream_is_not_clean),
         TEST(a_bad_record_is_answered_by_the_alert_and_death),
         TEST(closing_inside_a_filtered_callback_is_safe),
+        TEST(the_records_of_a_large_write_leave_in_one_send),
         TEST(much_goes_through_the_filter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

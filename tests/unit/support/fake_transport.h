@@ -66,6 +66,11 @@ static inline void fake_transport_free(struct transport *transport)
 
 /* --- loop.h ----------------------------------------------------------------------------------- */
 
+void loop_note_wait(struct loop *loop)
+{
+    (void)loop;
+}
+
 uint64_t loop_turn_count(const struct loop *loop)
 {
     (void)loop;
