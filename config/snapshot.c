@@ -1,6 +1,8 @@
 /* snapshot: the compiled configuration. See the header for who may hold it. */
 #include "config/snapshot.h"
 
+#include "gateway/base/map.h"
+
 #include <stdatomic.h>
 
 enum { SNAPSHOT_BLOCK_BYTES = 64 * 1024 };
@@ -62,6 +64,42 @@ void snapshot_free(struct snapshot *snapshot)
     arena_free(snapshot->arena);
     mem_free(snapshot);
     atomic_fetch_sub_explicit(&live_count, 1, memory_order_relaxed);
+}
+
+/* What is left in `former_by_name` afterwards is gone. */
+static void take_updated_clusters(struct snapshot *snapshot, struct map *former_by_name)
+{
+    struct snapshot_cluster_changes *changes = &snapshot->cluster_changes;
+
+    changes->updated =
+        arena_new_array(snapshot->arena, struct cluster_config *, snapshot->cluster_count);
+    for (size_t i = 0; i < snapshot->cluster_count; i++) {
+        struct cluster_config *config = snapshot->clusters[i];
+        const struct cluster_config *former = map_remove(former_by_name, config->name);
+        if (former == NULL || former->fingerprint != config->fingerprint) {
+            changes->updated[changes->updated_count++] = config;
+        }
+    }
+}
+
+void snapshot_compare_clusters(struct snapshot *snapshot, const struct snapshot *former)
+{
+    struct snapshot_cluster_changes *changes = &snapshot->cluster_changes;
+    struct map by_name = { 0 };
+    size_t position = 0;
+    struct str name;
+    void *value;
+
+    for (size_t i = 0; i < former->cluster_count; i++) {
+        (void)map_set(&by_name, former->clusters[i]->name, former->clusters[i]); /* names differ */
+    }
+    take_updated_clusters(snapshot, &by_name);
+    changes->gone = arena_new_array(snapshot->arena, struct str, by_name.count);
+    while (map_next(&by_name, &position, &name, &value)) {
+        changes->gone[changes->gone_count++] = arena_copy_str(snapshot->arena, name);
+    }
+    map_cleanup(&by_name);
+    changes->since = former->revision;
 }
 
 unsigned snapshot_live_count(void)

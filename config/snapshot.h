@@ -46,6 +46,16 @@ struct snapshot_listener {
     size_t server_count;
 };
 
+/* What a worker that has the snapshot before this one has to change: of ten thousand clusters a reload
+ * touches few, and a worker that looked at each would keep its connections waiting meanwhile. */
+struct snapshot_cluster_changes {
+    uint64_t since;                  /* revision of that snapshot; 0: compared with none */
+    struct cluster_config **updated; /* new or changed */
+    size_t updated_count;
+    struct str *gone; /* names */
+    size_t gone_count;
+};
+
 struct snapshot {
     uint64_t revision;
     struct arena *arena;
@@ -53,6 +63,7 @@ struct snapshot {
     size_t listener_count;
     struct cluster_config **clusters;
     size_t cluster_count;
+    struct snapshot_cluster_changes cluster_changes;
     /* Owned outside the arena. */
     struct {
         VEC_FIELDS(struct pattern *);
@@ -70,6 +81,8 @@ struct snapshot *snapshot_new(void);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 bool snapshot_unref(struct snapshot *snapshot);
 void snapshot_free(struct snapshot *snapshot);
+/* Fills `cluster_changes`. Before the first worker has the snapshot. */
+void snapshot_compare_clusters(struct snapshot *snapshot, const struct snapshot *former);
 /* How many there are, for the gauge. */
 unsigned snapshot_live_count(void);
 /* The server a TLS host name leads to; NULL: none (SN-8). */

@@ -367,6 +367,9 @@ static void reload_publish(struct reload *reload, struct reload_attempt *attempt
     reload->former = reload->snapshot;
     reload->snapshot = attempt->snapshot;
     attempt->snapshot = NULL;
+    if (reload->former != NULL) {
+        snapshot_compare_clusters(reload->snapshot, reload->former);
+    }
     if (attempt->resources != NULL) {
         reload->former_resources = reload->resources;
         reload->resources = attempt->resources;

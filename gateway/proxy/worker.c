@@ -293,6 +293,18 @@ static void worker_update_listeners(struct worker *worker, const struct worker_m
     map_cleanup(&by_key);
 }
 
+static void worker_update_clusters(struct worker *worker, const struct snapshot *snapshot)
+{
+    const struct snapshot_cluster_changes *changes = &snapshot->cluster_changes;
+
+    if (worker->lease != NULL && worker->lease->snapshot->revision == changes->since) {
+        cluster_set_change(&worker->clusters, changes->updated, changes->updated_count,
+                           changes->gone, changes->gone_count);
+    } else {
+        cluster_set_update(&worker->clusters, snapshot->clusters, snapshot->cluster_count);
+    }
+}
+
 /* The thread is ending: nothing is taken up, everything given back. */
 static void worker_decline(struct worker *worker, struct worker_message *message)
 {
@@ -318,7 +330,7 @@ static void worker_do_publish(void *arg)
         return;
     }
     worker_balance_set_revision(worker, snapshot->revision);
-    cluster_set_update(&worker->clusters, snapshot->clusters, snapshot->cluster_count);
+    worker_update_clusters(worker, snapshot);
     worker->lease = lease_open(snapshot, worker->options.release_snapshot, worker->options.owner);
     worker_update_listeners(worker, message);
     lease_unref(former);

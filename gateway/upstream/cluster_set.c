@@ -51,6 +51,20 @@ void cluster_set_update(struct cluster_set *set, struct cluster_config *const *c
     }
 }
 
+void cluster_set_change(struct cluster_set *set, struct cluster_config *const *updated,
+                        size_t updated_count, const struct str *gone, size_t gone_count)
+{
+    for (size_t i = 0; i < updated_count; i++) {
+        cluster_set_take(set, updated[i]);
+    }
+    for (size_t i = 0; i < gone_count; i++) {
+        struct cluster *cluster = map_get(&set->by_name, gone[i]);
+        if (cluster != NULL) {
+            cluster_set_retire(set, cluster);
+        }
+    }
+}
+
 struct cluster *cluster_set_find(const struct cluster_set *set, struct str name)
 {
     return map_get(&set->by_name, name);

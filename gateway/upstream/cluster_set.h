@@ -28,6 +28,9 @@ void cluster_set_init(struct cluster_set *set);
 void cluster_set_cleanup(struct cluster_set *set);
 void cluster_set_update(struct cluster_set *set, struct cluster_config *const *configs,
                         size_t count);
+/* The same where only these differ from what the set has: costs nothing for the others. */
+void cluster_set_change(struct cluster_set *set, struct cluster_config *const *updated,
+                        size_t updated_count, const struct str *gone, size_t gone_count);
 /* NULL: none of that name. */
 struct cluster *cluster_set_find(const struct cluster_set *set, struct str name);
 

@@ -67,12 +67,67 @@ static void test_find_tls_server(void **state)
     host_table_cleanup(&listener.sni);
 }
 
+/* A snapshot of clusters "name=fingerprint". */
+static struct snapshot *snapshot_of(uint64_t revision, const char *const *names,
+                                    const uint64_t *fingerprints, size_t count)
+{
+    struct snapshot *snapshot = snapshot_new();
+
+    snapshot->revision = revision;
+    snapshot->clusters = arena_new_array(snapshot->arena, struct cluster_config *, count);
+    for (size_t i = 0; i < count; i++) {
+        snapshot->clusters[i] = arena_new_object(snapshot->arena, struct cluster_config);
+        snapshot->clusters[i]->name = str_from_cstr(names[i]);
+        snapshot->clusters[i]->fingerprint = fingerprints[i];
+    }
+    snapshot->cluster_count = count;
+    return snapshot;
+}
+
+static void test_compare_clusters(void **state)
+{
+    struct snapshot *former =
+        snapshot_of(4, (const char *[]){ "kept", "changed", "gone" }, (uint64_t[]){ 1, 2, 3 }, 3);
+    struct snapshot *next =
+        snapshot_of(5, (const char *[]){ "new", "changed", "kept" }, (uint64_t[]){ 7, 8, 1 }, 3);
+    const struct snapshot_cluster_changes *changes = &next->cluster_changes;
+    (void)state;
+
+    assert_int_equal(changes->since, 0);
+    snapshot_compare_clusters(next, former);
+    assert_int_equal(changes->since, 4);
+    assert_int_equal(changes->updated_count, 2);
+    assert_ptr_equal(changes->updated[0], next->clusters[0]);
+    assert_ptr_equal(changes->updated[1], next->clusters[1]);
+    snapshot_free(former);
+    assert_int_equal(changes->gone_count, 1);
+    assert_true(str_equals(changes->gone[0], STR("gone")));
+    snapshot_free(next);
+}
+
+static void test_compare_the_same_clusters(void **state)
+{
+    const char *const names[] = { "a", "b" };
+    const uint64_t fingerprints[] = { 1, 2 };
+    struct snapshot *former = snapshot_of(1, names, fingerprints, 2);
+    struct snapshot *next = snapshot_of(2, names, fingerprints, 2);
+    (void)state;
+
+    snapshot_compare_clusters(next, former);
+    assert_int_equal(next->cluster_changes.updated_count, 0);
+    assert_int_equal(next->cluster_changes.gone_count, 0);
+    snapshot_free(former);
+    snapshot_free(next);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_life),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_find_tls_server),
+        cmocka_unit_test(test_compare_clusters),
+        cmocka_unit_test(test_compare_the_same_clusters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

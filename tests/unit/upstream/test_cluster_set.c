@@ -100,6 +100,32 @@ static void test_unchanged_is_not_touched(void **state)
     assert_int_equal(cluster->connect_timeout_ms, 1234);
 }
 
+/* Changes alone come to the same as the whole. */
+static void test_changes_touch_nothing_else(void **state)
+{
+    struct fixture *fixture = *state;
+    struct cluster_config other = { .name = STR("outbound|80||b"), .fingerprint = 1 };
+    struct cluster_config *updated[] = { &other };
+
+    fixture_add_address(fixture, "10.0.0.1", 80);
+    struct cluster *first = fixture_publish(fixture);
+    cluster_set_change(&fixture->set, updated, 1, NULL, 0);
+    struct cluster *second = cluster_set_find(&fixture->set, other.name);
+    assert_non_null(second);
+    assert_ptr_equal(cluster_set_find(&fixture->set, fixture->config.name), first);
+
+    struct str gone[] = { fixture->config.name, STR("never there") };
+    fixture->config.fingerprint = 2;
+    other.fingerprint = 2;
+    other.connect_timeout_ms = 77;
+    cluster_set_change(&fixture->set, updated, 1, gone, 2);
+    assert_null(cluster_set_find(&fixture->set, fixture->config.name));
+    assert_ptr_equal(cluster_set_find(&fixture->set, other.name), second);
+    assert_int_equal(second->connect_timeout_ms, 77);
+    assert_non_null(fixture_publish(fixture)); /* the whole again: it is new, the other one gone */
+    assert_null(cluster_set_find(&fixture->set, other.name));
+}
+
 static void test_endpoints_are_kept_by_address(void **state)
 {
     struct fixture *fixture = *state;
@@ -381,6 +407,7 @@ int main(void)
         CASE(test_no_endpoint_is_no_choice_LR_5),
         CASE(test_unhealthy_is_known_and_not_chosen_SV_22),
         CASE(test_unchanged_is_not_touched),
+        CASE(test_changes_touch_nothing_else),
         CASE(test_endpoints_are_kept_by_address),
         CASE(test_the_same_address_twice_counts_once),
         CASE(test_removed_lives_until_unused),
