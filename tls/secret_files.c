@@ -6,6 +6,7 @@
 #include "gateway/base/limits.h"
 #include "gateway/base/mem.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,6 +21,7 @@ enum {
     /* Time stamps of some file systems are as coarse as two seconds: a younger file may change again
      * and look the same. */
     SECRET_FILES_SETTLE_S = 2,
+    FILES_LIST_BYTES = 4096,
 };
 
 /* One generation to read from: where, and which names. */
@@ -28,48 +30,97 @@ struct file_group {
     char link[PATH_MAX]; /* target of `..data`; empty: none */
     const char *paths[SECRET_FILES_MAX];
     const char *keys[SECRET_FILES_MAX];
+    bool is_present[SECRET_FILES_MAX]; /* false: not there when it was looked for */
     size_t count;
 };
 
-static void files_hash_stat(SHA256_CTX *hash, const struct stat *status)
+/* Grows by one file at a time, in the order of the group. */
+struct file_hash {
+    SHA256_CTX sha256;
+    time_t now_s;
+    bool is_settled;
+};
+
+static void files_hash_begin(struct file_hash *hash, const struct file_group *group)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
+    hash->now_s = now.tv_sec;
+    hash->is_settled = true;
+    (void)SHA256_Init(&hash->sha256); /* hashing never fails */
+    (void)SHA256_Update(&hash->sha256, group->link, strlen(group->link));
+}
+
+static void files_hash_stat(struct file_hash *hash, size_t index, const struct stat *status)
 {
     const int64_t facts[] = {
-        (int64_t)status->st_dev,          (int64_t)status->st_ino,
-        (int64_t)status->st_size,         (int64_t)status->st_mtim.tv_sec,
-        (int64_t)status->st_mtim.tv_nsec, (int64_t)status->st_ctim.tv_sec,
+        (int64_t)index,
+        (int64_t)status->st_dev,
+        (int64_t)status->st_ino,
+        (int64_t)status->st_size,
+        (int64_t)status->st_mtim.tv_sec,
+        (int64_t)status->st_mtim.tv_nsec,
+        (int64_t)status->st_ctim.tv_sec,
         (int64_t)status->st_ctim.tv_nsec,
     };
 
-    (void)SHA256_Update(hash, facts, sizeof(facts)); /* hashing never fails */
+    (void)SHA256_Update(&hash->sha256, facts, sizeof(facts));
+    /* A clock that was set back leaves it unsettled, which only costs another reading. */
+    if (status->st_ctim.tv_sec + SECRET_FILES_SETTLE_S >= hash->now_s) {
+        hash->is_settled = false;
+    }
 }
 
-/* Number of files there are. */
-static size_t files_sign(const struct file_group *group, struct secret_files_signature *signature)
+static void files_hash_end(struct file_hash *hash, struct secret_files_signature *signature)
 {
-    SHA256_CTX hash;
-    struct timespec now;
-    size_t present = 0;
+    (void)SHA256_Final(signature->bytes, &hash->sha256);
+    signature->is_settled = hash->is_settled;
+}
 
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
-    (void)SHA256_Init(&hash);
-    (void)SHA256_Update(&hash, group->link, strlen(group->link));
-    signature->is_settled = true;
+/* By name. Those that were not present are not looked for. */
+static void files_sign(const struct file_group *group, struct secret_files_signature *signature)
+{
+    struct file_hash hash;
+
+    files_hash_begin(&hash, group);
     for (size_t i = 0; i < group->count; i++) {
         struct stat status;
-        uint8_t index = (uint8_t)i;
-        if (group->paths[i] == NULL || fstatat(group->dir_fd, group->paths[i], &status, 0) != 0) {
-            continue;
-        }
-        present++;
-        (void)SHA256_Update(&hash, &index, 1);
-        files_hash_stat(&hash, &status);
-        /* A clock that was set back leaves it unsettled, which only costs another reading. */
-        if (status.st_ctim.tv_sec + SECRET_FILES_SETTLE_S >= now.tv_sec) {
-            signature->is_settled = false;
+        if (group->is_present[i] && fstatat(group->dir_fd, group->paths[i], &status, 0) == 0) {
+            files_hash_stat(&hash, i, &status);
         }
     }
-    (void)SHA256_Final(signature->bytes, &hash);
-    return present;
+    files_hash_end(&hash, signature);
+}
+
+static bool files_has_any(const struct file_group *group)
+{
+    for (size_t i = 0; i < group->count; i++) {
+        if (group->is_present[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One listing is cheaper than a question for each of the names there may be. False: cannot be listed. */
+static bool files_list(struct file_group *group)
+{
+    _Alignas(struct dirent64) char buffer[FILES_LIST_BYTES];
+    ssize_t len;
+
+    memset(group->is_present, 0, sizeof(group->is_present));
+    while ((len = getdents64(group->dir_fd, buffer, sizeof(buffer))) > 0) {
+        for (ssize_t at = 0; at < len;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buffer + at);
+            for (size_t i = 0; i < group->count; i++) {
+                group->is_present[i] =
+                    group->is_present[i] || strcmp(entry->d_name, group->keys[i]) == 0;
+            }
+            at += entry->d_reclen;
+        }
+    }
+    return len == 0;
 }
 
 static bool files_is_same(const struct secret_files_signature *a,
@@ -78,14 +129,15 @@ static bool files_is_same(const struct secret_files_signature *a,
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
-/* Reads from an open file that should have `size` bytes and takes no more than the cap. */
+/* Reads from an open file that should have `size` bytes; what was appended since is left out, and seen
+ * by whoever compares the signatures. */
 static bool files_read_open(int fd, const char *path, size_t size, struct str *out, struct err *err)
 {
     char *bytes = mem_alloc(size + 1);
     size_t len = 0;
 
-    while (len < size + 1) {
-        ssize_t count = read(fd, bytes + len, size + 1 - len);
+    while (len < size) {
+        ssize_t count = read(fd, bytes + len, size - len);
         if (count == -1 && errno == EINTR) {
             continue;
         }
@@ -100,13 +152,13 @@ static bool files_read_open(int fd, const char *path, size_t size, struct str *o
         }
         len += (size_t)count;
     }
-    *out = str_from(bytes, len < size ? len : size);
+    *out = str_from(bytes, len);
     return true;
 }
 
-static bool files_read_one(int dir_fd, const char *path, struct str *out, struct err *err)
+static bool files_read_one(int dir_fd, const char *path, struct stat *status, struct str *out,
+                           struct err *err)
 {
-    struct stat status;
     /* Not to hang on a pipe that someone put there. */
     int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     bool is_read = false;
@@ -115,14 +167,14 @@ static bool files_read_one(int dir_fd, const char *path, struct str *out, struct
         err_errno(err, "cannot open %s", path);
         return false;
     }
-    if (fstat(fd, &status) != 0) {
+    if (fstat(fd, status) != 0) {
         err_errno(err, "cannot read %s", path);
-    } else if (!S_ISREG(status.st_mode)) {
+    } else if (!S_ISREG(status->st_mode)) {
         err_set(err, ERR_INPUT, "%s is not a regular file", path);
-    } else if (status.st_size > (off_t)LIMIT_SECRET_FILE_BYTES) {
+    } else if (status->st_size > (off_t)LIMIT_SECRET_FILE_BYTES) {
         err_set(err, ERR_LIMIT, "%s is larger than %u bytes", path, LIMIT_SECRET_FILE_BYTES);
     } else {
-        is_read = files_read_open(fd, path, (size_t)status.st_size, out, err);
+        is_read = files_read_open(fd, path, (size_t)status->st_size, out, err);
     }
     (void)close(fd); /* only read from */
     return is_read;
@@ -139,21 +191,30 @@ void secret_files_cleanup(struct secret_files *files)
     memset(files, 0, sizeof(*files));
 }
 
+/* The signature is what was said of each file as it was opened. */
 static bool files_read_group(const struct file_group *group, struct secret_files *files,
                              struct err *err)
 {
+    struct file_hash hash;
+
+    files_hash_begin(&hash, group);
     for (size_t i = 0; i < group->count; i++) {
         struct stat status;
         struct str bytes;
-        if (group->paths[i] == NULL || fstatat(group->dir_fd, group->paths[i], &status, 0) != 0) {
+        if (!group->is_present[i]) {
             continue;
         }
-        if (!files_read_one(group->dir_fd, group->paths[i], &bytes, err)) {
+        if (!files_read_one(group->dir_fd, group->paths[i], &status, &bytes, err)) {
+            if (err->code == ERR_NOT_FOUND) {
+                continue; /* a link to nowhere, or gone since it was listed */
+            }
             secret_files_cleanup(files);
             return false;
         }
+        files_hash_stat(&hash, i, &status);
         files->parts[files->count++] = (struct secret_part){ str_from_cstr(group->keys[i]), bytes };
     }
+    files_hash_end(&hash, &files->signature);
     return true;
 }
 
@@ -167,31 +228,35 @@ static bool files_is_same_link(int dir_fd, const char *link)
     return strcmp(target, link) == 0;
 }
 
+/* A file that comes while others are read belongs to a later state: what was read is the state before. */
 static enum secret_files_result files_read_once(const struct file_group *group,
                                                 const struct secret_files_signature *known,
                                                 struct secret_files *files, struct err *err,
                                                 bool *is_torn)
 {
-    struct secret_files_signature before;
-    struct secret_files_signature after;
+    struct secret_files_signature now;
 
     *is_torn = false;
-    if (files_sign(group, &before) == 0) {
+    if (!files_has_any(group)) {
         return SECRET_FILES_NONE;
     }
-    if (known->is_settled && files_is_same(&before, known)) {
-        return SECRET_FILES_UNCHANGED;
+    if (known->is_settled) {
+        files_sign(group, &now);
+        if (files_is_same(&now, known)) {
+            return SECRET_FILES_UNCHANGED;
+        }
     }
-    bool is_read = files_read_group(group, files, err);
-    (void)files_sign(group, &after); /* how many there are is in it */
-    if (!files_is_same(&before, &after)) {
+    if (!files_read_group(group, files, err)) {
+        return SECRET_FILES_FAILED;
+    }
+    files_sign(group, &now);
+    *is_torn = !files_is_same(&files->signature, &now);
+    if (*is_torn) {
         secret_files_cleanup(files);
-        *is_torn = true;
         err_set(err, ERR_INPUT, "the files keep changing while they are read");
         return SECRET_FILES_FAILED;
     }
-    files->signature = before;
-    return is_read ? SECRET_FILES_READ : SECRET_FILES_FAILED;
+    return files->count > 0 ? SECRET_FILES_READ : SECRET_FILES_NONE;
 }
 
 /* The directory to read in: where `..data` leads, else `dir_fd` itself. -1: gone in between. */
@@ -232,7 +297,13 @@ enum secret_files_result secret_files_read_directory(const char *path,
             result = SECRET_FILES_FAILED;
             continue;
         }
-        result = files_read_once(&group, known, files, err, &is_torn);
+        is_torn = false;
+        if (files_list(&group)) {
+            result = files_read_once(&group, known, files, err, &is_torn);
+        } else {
+            err_errno(err, "cannot list it");
+            result = SECRET_FILES_FAILED;
+        }
         is_torn = is_torn || !files_is_same_link(dir_fd, group.link);
         (void)close(group.dir_fd); /* only read from */
     }
@@ -260,6 +331,9 @@ enum secret_files_result secret_files_read_paths(const char *certificate_path, c
     enum secret_files_result result = SECRET_FILES_NONE;
     bool is_torn = true;
 
+    for (size_t i = 0; i < group.count; i++) {
+        group.is_present[i] = group.paths[i] != NULL; /* as far as anybody knows */
+    }
     for (int attempt = 0; attempt < SECRET_FILES_ATTEMPTS && is_torn; attempt++) {
         result = files_read_once(&group, known, files, err, &is_torn);
     }
