@@ -76,8 +76,6 @@ static bool client_context_apply(const struct tls_client_context *context, SSL_C
 {
     static const uint8_t alpn_h2[] = { 2, 'h', '2' };
     const struct tls_client_policy *policy = &context->policy;
-    size_t count = 0;
-    CRYPTO_BUFFER *const *chain = NULL;
 
     /* DR-62: fixed. */
     if (SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_2_VERSION) != 1 ||
@@ -90,12 +88,7 @@ static bool client_context_apply(const struct tls_client_context *context, SSL_C
     if (policy->offers_h2 && SSL_CTX_set_alpn_protos(ssl_ctx, alpn_h2, sizeof(alpn_h2)) != 0) {
         return false;
     }
-    if (policy->pair == NULL) {
-        return true;
-    }
-    chain = secret_chain_der(policy->pair, &count);
-    return SSL_CTX_set_chain_and_key(ssl_ctx, chain, count, secret_private_key(policy->pair),
-                                     NULL) == 1;
+    return policy->pair == NULL || secret_apply_pair(policy->pair, ssl_ctx);
 }
 
 static SSL_CTX *client_context_build(struct tls_client_context *context, struct err *err)

@@ -117,14 +117,10 @@ static bool context_apply_policy(const struct tls_policy *policy, SSL_CTX *ssl_c
 static bool context_apply_secret(const struct secret *secret, SSL_CTX *ssl_ctx)
 {
     struct str staple = secret_ocsp_staple(secret);
-    size_t count = 0;
-    CRYPTO_BUFFER *const *chain = secret_chain_der(secret, &count);
 
-    if (SSL_CTX_set_chain_and_key(ssl_ctx, chain, count, secret_private_key(secret), NULL) != 1) {
-        return false;
-    }
-    return staple.len == 0 ||
-           SSL_CTX_set_ocsp_response(ssl_ctx, (const uint8_t *)staple.ptr, staple.len) == 1;
+    return secret_apply_pair(secret, ssl_ctx) &&
+           (staple.len == 0 ||
+            SSL_CTX_set_ocsp_response(ssl_ctx, (const uint8_t *)staple.ptr, staple.len) == 1);
 }
 
 static SSL_CTX *context_build(const struct tls_context *context, struct err *err)

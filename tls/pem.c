@@ -99,15 +99,13 @@ void pem_free_certificates(struct x509_vec *certificates)
     vec_cleanup(certificates);
 }
 
-static EVP_PKEY *pem_parse_key(const struct pem_block *block, struct err *err)
+static bool pem_check_key_label(const struct pem_block *block, struct err *err)
 {
-    const uint8_t *at = block->bytes;
-
     if (strcmp(block->label, "ENCRYPTED PRIVATE KEY") == 0 ||
         strstr(block->header, "ENCRYPTED") != NULL) {
         err_set(err, ERR_INPUT,
                 "the private key is encrypted; it must be stored without a passphrase");
-        return NULL;
+        return false;
     }
     if (strcmp(block->label, "PRIVATE KEY") != 0 && strcmp(block->label, "RSA PRIVATE KEY") != 0 &&
         strcmp(block->label, "EC PRIVATE KEY") != 0) {
@@ -115,32 +113,39 @@ static EVP_PKEY *pem_parse_key(const struct pem_block *block, struct err *err)
                 "the private key is a %.40s; PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY can be "
                 "used",
                 block->label);
-        return NULL;
+        return false;
     }
-    ERR_clear_error();
-    EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &at, block->len);
-    if (key == NULL) {
-        library_err(err, "the private key cannot be read");
-    }
-    return key;
+    return true;
 }
 
-EVP_PKEY *pem_read_key(struct str pem, struct err *err)
+uint8_t *pem_read_key(struct str pem, size_t *len, struct err *err)
 {
     BIO *bio = pem_open(pem);
     struct pem_block block;
-    EVP_PKEY *key = NULL;
+    uint8_t *der = NULL;
     bool is_found = false;
 
     err_set(err, ERR_NOT_FOUND, "no private key in it");
     while (!is_found && pem_next(bio, &block, err) == PEM_BLOCK) {
         is_found = strstr(block.label, "PRIVATE KEY") != NULL;
-        if (is_found) {
-            key = pem_parse_key(&block, err);
+        if (is_found && pem_check_key_label(&block, err)) {
+            der = block.bytes;
+            *len = (size_t)block.len;
+            block.bytes = NULL;
         }
         pem_free_block(&block);
     }
     BIO_free(bio);
+    return der;
+}
+
+EVP_PKEY *pem_parse_key(const uint8_t *der, size_t len, struct err *err)
+{
+    ERR_clear_error();
+    EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &der, (long)len);
+    if (key == NULL) {
+        library_err(err, "the private key cannot be read");
+    }
     return key;
 }
 

@@ -8,10 +8,12 @@
 #include "tls/certificate.h"
 #include "tls/pem.h"
 #include "tls/secret_ssl.h"
+#include "tls/written_key.h"
 
 #include <openssl/bytestring.h>
 #include <openssl/ec.h>
 #include <openssl/ec_key.h>
+#include <openssl/mem.h>
 #include <openssl/nid.h>
 #include <openssl/sha.h>
 #include <pthread.h>
@@ -36,7 +38,9 @@ struct secret {
     struct secret_certificates chain;
     struct secret_certificates ca;
     enum secret_key_kind key_kind;
-    EVP_PKEY *key; /* NULL: CA only */
+    uint8_t *key_der; /* the library's memory; NULL: CA only */
+    size_t key_len;
+    bool is_key_unchecked;
     CRYPTO_BUFFER **chain_der;
     CRYPTO_BUFFER **ca_der;
     struct str crl_pem;
@@ -52,6 +56,9 @@ struct secret_parser {
     struct arena *warning_arena;
     struct x509_vec chain;
     struct x509_vec ca;
+    EVP_PKEY *key; /* NULL: only its written form was looked at */
+    struct written_key written;
+    bool may_defer;
 };
 
 static void secret_warn(struct secret_parser *parser, const char *format, ...)
@@ -128,27 +135,23 @@ void secret_source_from_parts(struct secret_source *source, const struct secret_
 
 /* --- The pair --------------------------------------------------------------------------------- */
 
-static bool secret_read_key(struct secret_parser *parser, struct err *err)
+static bool secret_parse_key(struct secret_parser *parser, struct err *err)
 {
-    struct str pem = secret_first_of(parser->source->key_pem, parser->source->certificate_pem);
-    EVP_PKEY *key = pem_read_key(pem, err);
+    struct secret *secret = parser->secret;
 
-    if (key == NULL) {
-        if (err->code == ERR_NOT_FOUND && parser->source->key_pem.len == 0) {
-            err_set(err, ERR_INPUT, "has a certificate but no private key (tls.key or key)");
-        }
+    parser->key = pem_parse_key(secret->key_der, secret->key_len, err);
+    if (parser->key == NULL) {
         return false;
     }
-    parser->secret->key = key;
-    switch (EVP_PKEY_id(key)) {
+    switch (EVP_PKEY_id(parser->key)) {
     case EVP_PKEY_RSA:
-        parser->secret->key_kind = SECRET_KEY_RSA;
+        secret->key_kind = SECRET_KEY_RSA;
         break;
     case EVP_PKEY_EC:
-        parser->secret->key_kind = SECRET_KEY_ECDSA;
+        secret->key_kind = SECRET_KEY_ECDSA;
         break;
     case EVP_PKEY_ED25519:
-        parser->secret->key_kind = SECRET_KEY_ED25519;
+        secret->key_kind = SECRET_KEY_ED25519;
         break;
     default:
         err_set(err, ERR_INPUT, "the private key is neither RSA nor EC nor Ed25519");
@@ -157,10 +160,33 @@ static bool secret_read_key(struct secret_parser *parser, struct err *err)
     return true;
 }
 
-static bool secret_fits_key(const struct secret *secret, X509 *certificate)
+static bool secret_read_key(struct secret_parser *parser, struct err *err)
 {
+    struct secret *secret = parser->secret;
+    struct str pem = secret_first_of(parser->source->key_pem, parser->source->certificate_pem);
+
+    secret->key_der = pem_read_key(pem, &secret->key_len, err);
+    if (secret->key_der == NULL) {
+        if (err->code == ERR_NOT_FOUND && parser->source->key_pem.len == 0) {
+            err_set(err, ERR_INPUT, "has a certificate but no private key (tls.key or key)");
+        }
+        return false;
+    }
+    if (parser->may_defer && written_key_read(secret->key_der, secret->key_len, &parser->written)) {
+        secret->key_kind = parser->written.kind;
+        secret->is_key_unchecked = true;
+        return true;
+    }
+    return secret_parse_key(parser, err);
+}
+
+static bool secret_fits_key(const struct secret_parser *parser, X509 *certificate)
+{
+    if (parser->key == NULL) {
+        return written_key_fits(&parser->written, certificate);
+    }
     EVP_PKEY *public_key = X509_get_pubkey(certificate);
-    bool fits = public_key != NULL && EVP_PKEY_cmp(public_key, secret->key) == 1;
+    bool fits = public_key != NULL && EVP_PKEY_cmp(public_key, parser->key) == 1;
 
     EVP_PKEY_free(public_key);
     ERR_clear_error();
@@ -181,7 +207,7 @@ static bool secret_put_leaf_first(struct secret_parser *parser, struct err *err)
     struct x509_vec *chain = &parser->chain;
 
     for (size_t i = 0; i < chain->count; i++) {
-        if (!secret_fits_key(parser->secret, chain->items[i])) {
+        if (!secret_fits_key(parser, chain->items[i])) {
             continue;
         }
         if (i > 0) {
@@ -231,19 +257,21 @@ static void secret_order_chain(struct secret_parser *parser)
 
 static bool secret_check_strength(struct secret_parser *parser, struct err *err)
 {
-    EVP_PKEY *key = parser->secret->key;
-    int bits = EVP_PKEY_bits(key);
+    EVP_PKEY *key = parser->key;
 
     if (parser->secret->key_kind == SECRET_KEY_RSA) {
+        unsigned bits = key != NULL ? (unsigned)EVP_PKEY_bits(key) : parser->written.bits;
         if (bits < SECRET_RSA_MIN_BITS) {
-            err_set(err, ERR_INPUT, "an RSA key of %d bits is too weak; use 2048 or more", bits);
+            err_set(err, ERR_INPUT, "an RSA key of %u bits is too weak; use 2048 or more", bits);
             return false;
         }
         if (bits < SECRET_RSA_GOOD_BITS) {
-            secret_warn(parser, "an RSA key of %d bits is weak; most clients refuse it", bits);
+            secret_warn(parser, "an RSA key of %u bits is weak; most clients refuse it", bits);
         }
     } else if (parser->secret->key_kind == SECRET_KEY_ECDSA) {
-        int curve = EC_GROUP_get_curve_name(EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY(key)));
+        int curve = key != NULL
+                        ? EC_GROUP_get_curve_name(EC_KEY_get0_group(EVP_PKEY_get0_EC_KEY(key)))
+                        : parser->written.curve_nid;
         if (curve != NID_X9_62_prime256v1 && curve != NID_secp384r1 && curve != NID_secp521r1) {
             secret_warn(parser, "the key's curve has no TLS 1.3 signature; most clients refuse it");
         }
@@ -352,6 +380,9 @@ static CRYPTO_BUFFER *secret_to_der(X509 *certificate)
     return buffer;
 }
 
+/* Stands for a key that is not read yet: the library then looks at the certificate alone. */
+static const SSL_PRIVATE_KEY_METHOD secret_no_key;
+
 static bool secret_keep_chain(struct secret_parser *parser, struct err *err)
 {
     struct secret *secret = parser->secret;
@@ -371,8 +402,8 @@ static bool secret_keep_chain(struct secret_parser *parser, struct err *err)
     /* The library has the last word: key usage, kinds of keys it cannot sign with. */
     SSL_CTX *scratch = library_new_ssl_ctx();
     ERR_clear_error();
-    bool is_taken =
-        SSL_CTX_set_chain_and_key(scratch, secret->chain_der, count, secret->key, NULL) == 1;
+    bool is_taken = SSL_CTX_set_chain_and_key(scratch, secret->chain_der, count, parser->key,
+                                              parser->key == NULL ? &secret_no_key : NULL) == 1;
     if (!is_taken) {
         library_err(err, "BoringSSL refuses the pair");
     }
@@ -495,13 +526,15 @@ static void secret_set_identity(struct secret_parser *parser)
     secret->identity = arena_copy_str(secret->arena, str_from(hex, sizeof(hex) - 1));
 }
 
-struct secret *secret_parse(const struct secret_source *source, int64_t wall_s,
-                            struct str_vec *warnings, struct arena *warning_arena, struct err *err)
+static struct secret *secret_make(const struct secret_source *source, bool may_defer,
+                                  int64_t wall_s, struct str_vec *warnings,
+                                  struct arena *warning_arena, struct err *err)
 {
     struct err why = { 0 }; /* `err` may be NULL, and the code matters here */
     struct secret *secret = mem_new(struct secret);
     struct secret_parser parser = { .source = source,
                                     .secret = secret,
+                                    .may_defer = may_defer,
                                     .wall_s = wall_s,
                                     .warnings = warnings,
                                     .warning_arena = warning_arena };
@@ -529,8 +562,39 @@ struct secret *secret_parse(const struct secret_source *source, int64_t wall_s,
     }
     pem_free_certificates(&parser.chain);
     pem_free_certificates(&parser.ca);
+    EVP_PKEY_free(parser.key);
     ERR_clear_error();
     return secret;
+}
+
+struct secret *secret_parse(const struct secret_source *source, int64_t wall_s,
+                            struct str_vec *warnings, struct arena *warning_arena, struct err *err)
+{
+    return secret_make(source, false, wall_s, warnings, warning_arena, err);
+}
+
+struct secret *secret_parse_deferred(const struct secret_source *source, int64_t wall_s,
+                                     struct str_vec *warnings, struct arena *warning_arena,
+                                     struct err *err)
+{
+    return secret_make(source, true, wall_s, warnings, warning_arena, err);
+}
+
+bool secret_is_key_unchecked(const struct secret *secret)
+{
+    return secret->is_key_unchecked;
+}
+
+bool secret_check_key(struct secret *secret, struct err *err)
+{
+    EVP_PKEY *key = pem_parse_key(secret->key_der, secret->key_len, err);
+
+    if (key == NULL) {
+        return false;
+    }
+    EVP_PKEY_free(key);
+    secret->is_key_unchecked = false;
+    return true;
 }
 
 /* --- Accessors -------------------------------------------------------------------------------- */
@@ -553,7 +617,7 @@ void secret_unref(struct secret *secret)
     for (size_t i = 0; i < secret->ca.count; i++) {
         CRYPTO_BUFFER_free(secret->ca_der[i]);
     }
-    EVP_PKEY_free(secret->key);
+    OPENSSL_free(secret->key_der); /* wiped */
     arena_free(secret->arena);
     mem_free(secret);
 }
@@ -591,7 +655,7 @@ enum secret_validity secret_validity_at(const struct secret *secret, int64_t wal
 
 bool secret_has_pair(const struct secret *secret)
 {
-    return secret->key != NULL;
+    return secret->key_der != NULL;
 }
 
 const struct secret_certificates *secret_chain(const struct secret *secret)
@@ -609,9 +673,15 @@ struct str secret_identity(const struct secret *secret)
     return secret->identity;
 }
 
-EVP_PKEY *secret_private_key(const struct secret *secret)
+bool secret_apply_pair(const struct secret *secret, SSL_CTX *ssl_ctx)
 {
-    return secret->key;
+    const uint8_t *at = secret->key_der;
+    EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &at, (long)secret->key_len);
+    bool is_taken = key != NULL && SSL_CTX_set_chain_and_key(ssl_ctx, secret->chain_der,
+                                                             secret->chain.count, key, NULL) == 1;
+
+    EVP_PKEY_free(key);
+    return is_taken;
 }
 
 CRYPTO_BUFFER *const *secret_chain_der(const struct secret *secret, size_t *count)

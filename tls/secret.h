@@ -56,6 +56,15 @@ void secret_source_from_parts(struct secret_source *source, const struct secret_
  * `wall_s` is told first. */
 struct secret *secret_parse(const struct secret_source *source, int64_t wall_s,
                             struct str_vec *warnings, struct arena *warning_arena, struct err *err);
+/* The same, but for the one check that takes as long as all others together: whether the private half
+ * of the key belongs to the public half written beside it. secret_check_key() makes up for it. */
+struct secret *secret_parse_deferred(const struct secret_source *source, int64_t wall_s,
+                                     struct str_vec *warnings, struct arena *warning_arena,
+                                     struct err *err);
+/* Whether that check is still due. */
+bool secret_is_key_unchecked(const struct secret *secret);
+/* Makes it. False with err: the key is broken, and every handshake with it fails. One thread. */
+bool secret_check_key(struct secret *secret, struct err *err);
 struct secret *secret_ref(struct secret *secret);
 void secret_unref(struct secret *secret);
 struct str secret_name(const struct secret *secret);

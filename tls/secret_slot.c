@@ -155,8 +155,10 @@ static char *slot_join_notes(const struct secret_slot *slot, const struct secret
     return text.ptr;
 }
 
-void secret_slot_take(struct secret_slot *slot, const struct secret_source *source, int64_t wall_s)
+void secret_slot_take(struct secret_slot *slot, const struct secret_source *source, bool may_defer,
+                      int64_t wall_s)
 {
+    bool is_deferred = may_defer && slot->entry.secret == NULL;
     struct str_vec warnings = { 0 };
     struct err err = { 0 };
 
@@ -165,7 +167,9 @@ void secret_slot_take(struct secret_slot *slot, const struct secret_source *sour
         return;
     }
     struct arena *arena = arena_new(SLOT_WARNING_ARENA_BYTES);
-    struct secret *secret = secret_parse(source, wall_s, &warnings, arena, &err);
+    struct secret *secret = is_deferred
+                                ? secret_parse_deferred(source, wall_s, &warnings, arena, &err)
+                                : secret_parse(source, wall_s, &warnings, arena, &err);
     if (secret == NULL) {
         secret_slot_fail(slot, "%s", err.text);
         slot->has_content = true; /* the same bytes are not worth another look */
@@ -177,7 +181,8 @@ void secret_slot_take(struct secret_slot *slot, const struct secret_source *sour
     slot_set(&slot->failure, NULL);
     slot_set(&slot->notes, slot_join_notes(slot, secret, &warnings, wall_s));
     slot->has_changed = true;
-    if (former != NULL && str_equals(secret_identity(former), secret_identity(secret))) {
+    if (former != NULL && !secret_is_key_unchecked(former) &&
+        str_equals(secret_identity(former), secret_identity(secret))) {
         /* Other bytes, the same content: the contexts made of it stay. */
         secret_unref(secret);
         if (is_healed) {
@@ -217,6 +222,24 @@ void secret_slot_fail(struct secret_slot *slot, const char *format, ...)
              STR_ARG(slot->entry.origin),
              slot->entry.secret != NULL ? "serving the last good version"
                                         : "the names that use it cannot be served");
+}
+
+bool secret_slot_check_key(struct secret_slot *slot)
+{
+    struct secret *secret = slot->entry.secret;
+    struct err err = { 0 };
+
+    if (secret == NULL || !secret_is_key_unchecked(secret) || secret_check_key(secret, &err)) {
+        return true;
+    }
+    bool is_settled = slot->signature.is_settled;
+    slot->entry.secret = NULL;
+    secret_slot_fail(slot, "%s", err.text);
+    /* The same bytes are not worth another look. */
+    slot->has_content = true;
+    slot->signature.is_settled = is_settled;
+    secret_unref(secret);
+    return false;
 }
 
 /* --- State ------------------------------------------------------------------------------------ */

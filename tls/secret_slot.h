@@ -38,8 +38,14 @@ struct secret_slot {
 struct secret_slot *secret_slot_new(struct str namespace_, struct str name);
 void secret_slot_free(struct secret_slot *slot);
 void secret_slot_set_origin(struct secret_slot *slot, struct str origin);
-/* The newest version: put in force when its bytes are new and it passes the checks. */
-void secret_slot_take(struct secret_slot *slot, const struct secret_source *source, int64_t wall_s);
+/* The newest version: put in force when its bytes are new and it passes the checks. With `may_defer` one
+ * that takes no other's place is put in force before its key is checked; secret_slot_check_key()
+ * follows. */
+void secret_slot_take(struct secret_slot *slot, const struct secret_source *source, bool may_defer,
+                      int64_t wall_s);
+/* Makes the check that was deferred, if it was. False: the key is broken, and the secret not in force
+ * any more. */
+bool secret_slot_check_key(struct secret_slot *slot);
 /* The newest version cannot even be read; the one in force stays. */
 void secret_slot_fail(struct secret_slot *slot, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -34,6 +34,9 @@ struct secret_store {
     bool has_new_documents; /* secret_store_begin_documents() was called since the last load */
     bool is_order_stale;
     bool is_limit_told;
+    bool may_defer;
+    size_t unchecked_count; /* keys whose check is due */
+    size_t next_check;      /* in `order`; none is due before it */
     uint64_t load_number;
 };
 
@@ -177,14 +180,15 @@ void secret_store_add_directory(struct secret_store *store, const char *path)
     vec_push(&store->directories, str_from(mem_copy_string(path, len), len));
 }
 
-static void store_take_files(struct secret_slot *slot, struct secret_files *files, int64_t wall_s)
+static void store_take_files(const struct secret_store *store, struct secret_slot *slot,
+                             struct secret_files *files, int64_t wall_s)
 {
     struct secret_source source = { .name = slot->entry.name,
                                     .namespace_ = slot->entry.namespace_,
                                     .origin = slot->entry.origin };
 
     secret_source_from_parts(&source, files->parts, files->count);
-    secret_slot_take(slot, &source, wall_s);
+    secret_slot_take(slot, &source, store->may_defer, wall_s);
     slot->signature = files->signature;
     secret_files_cleanup(files);
 }
@@ -213,7 +217,7 @@ static bool store_load_secret(struct secret_store *store, struct str namespace_,
     slot = store_get_slot(store, namespace_, name);
     if (slot != NULL && store_claim_slot(store, slot, SLOT_DIRECTORY, path)) {
         if (result == SECRET_FILES_READ) {
-            store_take_files(slot, &files, wall_s);
+            store_take_files(store, slot, &files, wall_s);
         } else if (result == SECRET_FILES_FAILED) {
             secret_slot_fail(slot, "%s", err.text);
         }
@@ -354,7 +358,7 @@ static void store_load_files(struct secret_store *store, int64_t wall_s)
         switch (secret_files_read_paths(slot->certificate_path, slot->key_path, slot->ca_path,
                                         &slot->signature, &files, &err)) {
         case SECRET_FILES_READ:
-            store_take_files(slot, &files, wall_s);
+            store_take_files(store, slot, &files, wall_s);
             break;
         case SECRET_FILES_FAILED:
             secret_slot_fail(slot, "%s", err.text);
@@ -430,12 +434,17 @@ static void store_load_documents(struct secret_store *store, int64_t wall_s)
         }
         source.name = slot->entry.name;
         source.namespace_ = slot->entry.namespace_;
-        secret_slot_take(slot, &source, wall_s);
+        secret_slot_take(slot, &source, store->may_defer, wall_s);
     }
     store_drop_documents(store);
 }
 
 /* --- The load --------------------------------------------------------------------------------- */
+
+static bool store_is_unchecked(const struct secret_slot *slot)
+{
+    return slot->entry.secret != NULL && secret_is_key_unchecked(slot->entry.secret);
+}
 
 static bool store_forgets(const struct secret_slot *slot)
 {
@@ -454,6 +463,8 @@ static bool store_settle_slots(struct secret_store *store, int64_t wall_s)
     struct str key;
     void *value;
 
+    store->unchecked_count = 0;
+    store->next_check = 0;
     while (map_next(&store->slots, &position, &key, &value)) {
         struct secret_slot *slot = value;
         /* Documents are told once and hold until the next telling. */
@@ -466,6 +477,7 @@ static bool store_settle_slots(struct secret_store *store, int64_t wall_s)
             secret_slot_fail(slot, "the source is gone");
         }
         slot->is_wanted = false;
+        store->unchecked_count += store_is_unchecked(slot) ? 1 : 0;
         has_changed = secret_slot_settle(slot, wall_s) || has_changed;
     }
     for (size_t i = 0; i < gone.count; i++) {
@@ -519,6 +531,35 @@ bool secret_store_load(struct secret_store *store, int64_t wall_s)
     store->has_new_documents = false;
     store_sort(store);
     return has_changed;
+}
+
+/* --- Keys that were not checked yet ----------------------------------------------------------- */
+
+void secret_store_defer_keys(struct secret_store *store)
+{
+    store->may_defer = true;
+}
+
+size_t secret_store_unchecked_count(const struct secret_store *store)
+{
+    return store->unchecked_count;
+}
+
+bool secret_store_check_keys(struct secret_store *store, size_t limit)
+{
+    bool is_good = true;
+    size_t checked = 0;
+
+    for (; store->next_check < store->order.count && checked < limit; store->next_check++) {
+        struct secret_slot *slot = store->order.items[store->next_check];
+
+        if (store_is_unchecked(slot)) {
+            checked++;
+            store->unchecked_count--;
+            is_good = secret_slot_check_key(slot) && is_good;
+        }
+    }
+    return is_good;
 }
 
 /* --- Looking up ------------------------------------------------------------------------------- */

@@ -37,6 +37,15 @@ struct str secret_store_want_files(struct secret_store *store, struct str certif
 /* A file of CA certificates named by a DestinationRule's caCertificates (DR-64). Entered as
  * "ca-file:CA_PATH"; otherwise as above. */
 struct str secret_store_want_ca_file(struct secret_store *store, struct str ca_path);
+/* From now on a secret that replaces none is put in force before its key is checked, the dearest of its
+ * checks: so ten thousand are served in a blink. A broken key fails its handshakes; the caller calls
+ * secret_store_check_keys() soon, until none is left. */
+void secret_store_defer_keys(struct secret_store *store);
+/* Keys whose check is due. */
+size_t secret_store_unchecked_count(const struct secret_store *store);
+/* Checks `limit` of them at most. False when one is broken: its secret is BAD from the next load on, and
+ * not found any more from now on. */
+bool secret_store_check_keys(struct secret_store *store, size_t limit);
 /* Secret documents of the resources; begin forgets the former ones once load is done. */
 void secret_store_begin_documents(struct secret_store *store);
 void secret_store_add_document(struct secret_store *store, const struct secret_source *source);

@@ -72,6 +72,10 @@ void admin_certs_page(struct admin *admin, const struct page_request *request,
         json_put_str(&json, "namespace",
                      entry->namespace_.len != 0 ? entry->namespace_ : admin->view->own_namespace);
         json_put_cstr(&json, "state", secret_state_name(entry->state));
+        /* Only behind a start, and not for long. */
+        if (secret != NULL && secret_is_key_unchecked(secret)) {
+            json_put_bool(&json, "key_checked", false);
+        }
         if (entry->problem.len != 0) {
             json_put_str(&json, entry->is_error ? "error" : "warning", entry->problem);
         }

@@ -13,6 +13,7 @@
 #include "gateway/daemon/certificate_watch.h"
 #include "gateway/daemon/config_fingerprint.h"
 #include "gateway/daemon/finding_log.h"
+#include "gateway/daemon/key_check.h"
 #include "gateway/net/dir_watch.h"
 #include "gateway/observe/log.h"
 
@@ -49,6 +50,7 @@ struct reload {
     struct reload_status status;
     struct finding_log finding_log;
     struct certificate_watch certificate_watch;
+    struct key_check key_check;
 
     struct dir_watch *watch;
     struct str_vec watched; /* paths told to it, own copies */
@@ -69,6 +71,8 @@ struct reload_attempt {
     struct snapshot *snapshot;
     struct bindings_change change;
 };
+
+static void reload_on_broken_key(void *owner);
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
@@ -99,6 +103,8 @@ struct reload *reload_new(struct loop *loop, const struct options *options,
     for (size_t i = 0; i < options->secret_paths.count; i++) {
         secret_store_add_directory(reload->secrets, options->secret_paths.items[i].ptr);
     }
+    secret_store_defer_keys(reload->secrets);
+    key_check_init(&reload->key_check, loop, reload->secrets, shard, reload_on_broken_key, reload);
     reload->ticket_keys = ticket_keys_new();
     reload->contexts = tls_context_cache_new(reload->ticket_keys);
     reload->client_contexts = tls_client_context_cache_new();
@@ -120,6 +126,7 @@ void reload_free(struct reload *reload)
     if (reload == NULL) {
         return;
     }
+    key_check_stop(&reload->key_check);
     dir_watch_free(reload->watch);
     for (size_t i = 0; i < reload->watched.count; i++) {
         char *path;
@@ -273,6 +280,7 @@ static bool reload_secrets(struct reload *reload, const struct resource_set *res
     bool is_changed = secret_store_load(reload->secrets, wall_s);
     certificate_watch_update(&reload->certificate_watch, reload->secrets,
                              reload->options->own_namespace, reload->shard, wall_s);
+    key_check_start(&reload->key_check);
     return is_changed;
 }
 
@@ -399,6 +407,19 @@ static void reload_publish(struct reload *reload, struct reload_attempt *attempt
 static void reload_on_files(void *owner, bool is_rescan)
 {
     (void)reload_trigger(owner, is_rescan ? "rescan" : "change"); /* told by it */
+}
+
+static void reload_on_key_checked(void *arg)
+{
+    (void)reload_trigger(arg, "broken key"); /* told by it */
+}
+
+/* Not from inside the load that may have brought the last key to check. */
+static void reload_on_broken_key(void *owner)
+{
+    struct reload *reload = owner;
+
+    loop_post(reload->loop, reload_on_key_checked, reload);
 }
 
 static bool reload_is_watched(const struct reload *reload, struct str path)
@@ -592,6 +613,7 @@ enum reload_result reload_trigger(struct reload *reload, const char *reason)
 void reload_stop(struct reload *reload)
 {
     reload->is_stopped = true;
+    key_check_stop(&reload->key_check);
     dir_watch_free(reload->watch);
     reload->watch = NULL;
 }

@@ -202,6 +202,29 @@ char *make_encrypted_key(const struct made_certificate *made)
     return make_pem_of(bio);
 }
 
+char *make_broken_key(const struct made_certificate *made)
+{
+    static const char scalar_start[] = { 0x04, 0x20 }; /* an octet string of 32 bytes */
+    BIO *in = BIO_new_mem_buf(made->key_pem, -1);
+    BIO *out = BIO_new(BIO_s_mem());
+    char *label = NULL;
+    char *header = NULL;
+    uint8_t *der = NULL;
+    long len = 0;
+
+    CHECK(PEM_read_bio(in, &label, &header, &der, &len));
+    size_t at = str_find(str_from((const char *)der, (size_t)len),
+                         str_from(scalar_start, sizeof(scalar_start)));
+    CHECK(at != SIZE_MAX);
+    der[at + sizeof(scalar_start) + 31] ^= 1;
+    CHECK(PEM_write_bio(out, label, header, der, len));
+    OPENSSL_free(label);
+    OPENSSL_free(header);
+    OPENSSL_free(der);
+    BIO_free(in);
+    return make_pem_of(out);
+}
+
 char *make_crl(const struct made_certificate *issuer, const struct made_certificate *revoked)
 {
     time_t now = time(NULL);

@@ -47,6 +47,9 @@ void make_certificate(const struct make_certificate_request *request,
 void made_certificate_cleanup(struct made_certificate *made);
 /* PEM of the key under a passphrase; freed by mem_free(). */
 char *make_encrypted_key(const struct made_certificate *made);
+/* PEM of an EC key whose private half is another than the one its public half belongs to; freed by
+ * mem_free(). */
+char *make_broken_key(const struct made_certificate *made);
 /* PEM of a revocation list of `issuer` with `revoked` on it, or nothing; freed by mem_free(). */
 char *make_crl(const struct made_certificate *issuer, const struct made_certificate *revoked);
 /* PEM texts one after the other, ended by NULL; freed by mem_free(). */

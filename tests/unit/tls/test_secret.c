@@ -20,6 +20,8 @@ static struct made_certificate leaf;
 static struct made_certificate stranger;
 static struct arena *arena;
 static struct str_vec warnings;
+static bool
+    is_deferred; /* every test holds with the check of the key put off, but for that check */
 
 static struct secret *parse(const char *certificate, const char *key, const char *ca,
                             struct err *err)
@@ -34,7 +36,8 @@ static struct secret *parse(const char *certificate, const char *key, const char
 
     memset(&warnings, 0, sizeof(warnings));
     memset(err, 0, sizeof(*err));
-    return secret_parse(&source, now_s, &warnings, arena, err);
+    return is_deferred ? secret_parse_deferred(&source, now_s, &warnings, arena, err)
+                       : secret_parse(&source, now_s, &warnings, arena, err);
 }
 
 static bool is_warned(const char *words)
@@ -361,6 +364,43 @@ static void test_which_keys_are_taken(void **state) /* TL-22, TL-23 */
     }
 }
 
+/* Nothing but arithmetic tells that the halves do not belong together. */
+static void test_a_broken_key(void **state) /* TL-30 */
+{
+    char *broken = make_broken_key(&leaf);
+    struct err err;
+    struct secret *secret = parse(leaf.certificate_pem, broken, "", &err);
+
+    (void)state;
+    if (is_deferred) {
+        assert_non_null(secret);
+        assert_true(secret_is_key_unchecked(secret));
+        SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_method());
+        assert_false(secret_apply_pair(secret, ssl_ctx)); /* never served */
+        SSL_CTX_free(ssl_ctx);
+        assert_false(secret_check_key(secret, &err));
+        assert_true(secret_is_key_unchecked(secret));
+        secret_unref(secret);
+    } else {
+        assert_null(secret);
+    }
+    assert_non_null(strstr(err.text, "cannot be read"));
+    mem_free(broken);
+}
+
+static void test_a_key_is_checked_later(void **state)
+{
+    struct err err;
+    struct secret *secret = parse(leaf.certificate_pem, leaf.key_pem, "", &err);
+
+    (void)state;
+    assert_non_null(secret);
+    assert_int_equal(secret_is_key_unchecked(secret), is_deferred);
+    assert_true(secret_check_key(secret, &err));
+    assert_false(secret_is_key_unchecked(secret));
+    secret_unref(secret);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -405,6 +445,11 @@ int main(void)
         cmocka_unit_test(test_staple_and_crl),
         cmocka_unit_test(test_covers_host),
         cmocka_unit_test(test_which_keys_are_taken),
+        cmocka_unit_test(test_a_broken_key),
+        cmocka_unit_test(test_a_key_is_checked_later),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    int failed = cmocka_run_group_tests(tests, set_up, tear_down);
+
+    is_deferred = true;
+    return failed + cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -467,6 +467,63 @@ static void test_time_passes(void **state) /* TL-26 */
     assert_string_equal(secret_state_name(SECRET_KEPT), "kept");
 }
 
+/* Only what replaces nothing is served unchecked, and a broken key is found all the same. */
+static void test_deferred_keys(void **state) /* TL-30 */
+{
+    char *broken = make_broken_key(&b);
+
+    (void)state;
+    secret_store_defer_keys(store);
+    make_dir("good");
+    put_pair("good", &a);
+    make_dir("broken");
+    put_pair("broken", &b);
+    put("broken/tls.key", broken);
+    make_dir("unfit");
+    put_pair("unfit", &a);
+    put("unfit/tls.key", b.key_pem);
+    assert_true(secret_store_load(store, now_s));
+    assert_int_equal(entry_of("unfit")->state, SECRET_BAD);
+    assert_int_equal(entry_of("broken")->state, SECRET_GOOD);
+    assert_int_equal(secret_store_unchecked_count(store), 2);
+
+    assert_false(secret_store_check_keys(store, 1)); /* "broken" is the first by name */
+    assert_int_equal(secret_store_unchecked_count(store), 1);
+    assert_null(secret_store_find(store, STR(""), STR("broken")));
+    assert_true(secret_store_check_keys(store, 100));
+    assert_int_equal(secret_store_unchecked_count(store), 0);
+    assert_true(secret_store_load(store, now_s));
+    assert_int_equal(entry_of("broken")->state, SECRET_BAD);
+    assert_int_equal(entry_of("good")->state, SECRET_GOOD);
+    assert_false(secret_store_load(store, now_s));
+
+    /* A renewal is checked before it replaces anything. */
+    put_pair("good", &b);
+    put("good/tls.key", broken);
+    assert_true(secret_store_load(store, now_s));
+    assert_int_equal(entry_of("good")->state, SECRET_KEPT);
+    assert_int_equal(secret_store_unchecked_count(store), 0);
+    mem_free(broken);
+}
+
+/* The certificate is the same, so what is public does not tell the two versions apart. */
+static void test_a_deferred_key_is_mended(void **state)
+{
+    char *broken = make_broken_key(&a);
+
+    (void)state;
+    secret_store_defer_keys(store);
+    make_dir("shop");
+    put_pair("shop", &a);
+    put("shop/tls.key", broken);
+    assert_true(secret_store_load(store, now_s));
+    put("shop/tls.key", a.key_pem);
+    assert_true(secret_store_load(store, now_s));
+    assert_int_equal(secret_store_unchecked_count(store), 0);
+    assert_int_equal(entry_of("shop")->state, SECRET_GOOD);
+    mem_free(broken);
+}
+
 static void test_no_directory(void **state)
 {
     (void)state;
@@ -526,6 +583,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_ca_of_a_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_documents, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_time_passes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_deferred_keys, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_deferred_key_is_mended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_directory, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
