@@ -130,7 +130,7 @@ static struct block *find_room(struct arena *arena, size_t size)
     return block;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+void *arena_alloc_raw(struct arena *arena, size_t size)
 {
     size_t rounded;
     struct block *block;
@@ -142,10 +142,14 @@ void *arena_alloc(struct arena *arena, size_t size)
     /* A block's size need not be a multiple of the alignment. */
     memory = block->bytes + block->used;
     unpoison(memory, size);
-    memset(memory, 0, size);
     block->used += rounded;
     arena->used_bytes += rounded;
     return memory;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    return memset(arena_alloc_raw(arena, size), 0, size);
 }
 
 void *arena_alloc_array(struct arena *arena, size_t count, size_t size)
@@ -163,11 +167,12 @@ size_t arena_used_bytes(const struct arena *arena)
 
 struct str arena_copy_str(struct arena *arena, struct str view)
 {
-    char *copy = arena_alloc(arena, view.len + 1);
+    char *copy = arena_alloc_raw(arena, view.len + 1);
 
     if (view.len != 0) {
         memcpy(copy, view.ptr, view.len);
     }
+    copy[view.len] = '\0';
     return str_from(copy, view.len);
 }
 
@@ -186,7 +191,7 @@ char *arena_copy_cstr(struct arena *arena, const char *cstr)
 {
     size_t size = strlen(cstr) + 1;
 
-    return memcpy(arena_alloc(arena, size), cstr, size);
+    return memcpy(arena_alloc_raw(arena, size), cstr, size);
 }
 
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args)
@@ -199,7 +204,7 @@ struct str arena_vprintf(struct arena *arena, const char *format, va_list args)
     len = vsnprintf(NULL, 0, format, again);
     va_end(again);
     CHECK(len >= 0);
-    out = arena_alloc(arena, (size_t)len + 1);
+    out = arena_alloc_raw(arena, (size_t)len + 1);
     (void)vsnprintf(out, (size_t)len + 1, format, args); /* measured above */
     return str_from(out, (size_t)len);
 }

@@ -19,6 +19,8 @@ void arena_reset(struct arena *arena);
 /* Zeroed, aligned for any type; never NULL. */
 void *arena_alloc(struct arena *arena, size_t size);
 void *arena_alloc_array(struct arena *arena, size_t count, size_t size);
+/* The same with whatever was there: for what is written at once, or only as far as it is used. */
+void *arena_alloc_raw(struct arena *arena, size_t size);
 /* Bytes handed out since the last reset. */
 size_t arena_used_bytes(const struct arena *arena);
 

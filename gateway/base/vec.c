@@ -32,7 +32,7 @@ void *vec_grow_in_arena(struct arena *arena, void *items, size_t *capacity, size
 {
     if (needed > *capacity) {
         size_t grown = grown_capacity(*capacity, needed, item_size);
-        void *moved = arena_alloc(arena, grown * item_size);
+        void *moved = arena_alloc_raw(arena, grown * item_size);
 
         if (*capacity != 0) {
             memcpy(moved, items, *capacity * item_size);
