@@ -101,6 +101,8 @@
 #define LIMIT_H2_OUTBOX_BYTES (64u * 1024u)
 /* Ended streams whose memory is kept for the next ones of the connection. */
 #define LIMIT_H2_SPARE_LEGS 16u
+/* The same for the library's memory, half a KiB each at most; given back when the connection is idle. */
+#define LIMIT_H2_SPARE_BLOCKS 64u
 
 /* Short of memory, so many exchanges of a worker are given up at each look (a second), if each holds as
  * much as makes a difference. */

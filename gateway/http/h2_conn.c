@@ -35,6 +35,7 @@ static void h2_conn_free(void *memory)
     struct h2_conn *h2 = memory;
 
     nghttp2_session_del(h2->session);
+    h2_memory_trim(&h2->memory);
     h2_conn_free_legs(&h2->live);
     h2_conn_free_legs(&h2->shadows);
     h2_conn_free_legs(&h2->over);
@@ -386,6 +387,7 @@ static void h2_conn_on_deadline(void *arg)
         }
         h2_conn_free_legs(&h2->spares);
         h2->spare_count = 0;
+        h2_memory_trim(&h2->memory);
         text_cleanup(&h2->outbox);
         h2_conn_set_deadline(h2, H2_DEADLINE_IDLE);
         break;

@@ -15,6 +15,7 @@
 #include "gateway/http/conn.h"
 #include "gateway/http/h2_guard.h"
 #include "gateway/http/h2_head.h"
+#include "gateway/http/h2_memory.h"
 
 struct nghttp2_session;
 struct nghttp2_session_callbacks;
@@ -134,6 +135,7 @@ struct h2_conn {
     struct conn conn; /* first: the interface */
     struct loop *loop;
     struct nghttp2_session *session;
+    struct h2_memory memory; /* of the session */
     struct conn_limits limits;
     struct timer timer;       /* `deadline` */
     struct timer drain_timer; /* until the second GOAWAY */

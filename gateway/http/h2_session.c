@@ -8,26 +8,22 @@
 
 static void *h2_session_alloc(size_t size, void *context)
 {
-    (void)context;
-    return mem_alloc(size);
+    return h2_memory_alloc(context, size);
 }
 
 static void h2_session_free(void *memory, void *context)
 {
-    (void)context;
-    mem_free(memory);
+    h2_memory_free(context, memory);
 }
 
 static void *h2_session_alloc_array(size_t count, size_t size, void *context)
 {
-    (void)context;
-    return mem_alloc_array(count, size);
+    return h2_memory_alloc_array(context, count, size);
 }
 
 static void *h2_session_resize(void *memory, size_t size, void *context)
 {
-    (void)context;
-    return mem_resize(memory, size);
+    return h2_memory_resize(context, memory, size);
 }
 
 /* What the library watches for us, besides our own guard. */
@@ -52,6 +48,7 @@ static nghttp2_option *h2_session_options(void)
 static void h2_session_create(struct h2_conn *h2)
 {
     nghttp2_mem memory = {
+        .mem_user_data = &h2->memory,
         .malloc = h2_session_alloc,
         .free = h2_session_free,
         .calloc = h2_session_alloc_array,
