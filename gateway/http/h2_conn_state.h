@@ -159,7 +159,8 @@ struct h2_conn {
     struct h2_found found;
     struct h2_guard guard;
     enum h2_deadline deadline;
-    size_t block_bytes; /* of the header block under way, unpacked */
+    struct h2_leg *block_leg; /* whose header block is under way; NULL: nobody's */
+    size_t block_bytes;       /* of it, unpacked */
     unsigned continuation_count;
     int32_t last_stream_id;               /* server role: the highest of the client */
     const char *violation;                /* the connection is to end for it */

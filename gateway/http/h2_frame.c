@@ -16,7 +16,10 @@ static struct h2_leg *h2_frame_leg(struct h2_conn *h2)
 {
     int32_t stream_id = h2->frame.stream_id;
 
-    return stream_id == 0 ? NULL : nghttp2_session_get_stream_user_data(h2->session, stream_id);
+    if (stream_id == 0 || (!h2->is_client && stream_id > h2->last_stream_id)) {
+        return NULL;
+    }
+    return nghttp2_session_get_stream_user_data(h2->session, stream_id);
 }
 
 /* --- Streams that are gone (RFC 9113 5.1, 5.1.1) ---------------------------------------------- */

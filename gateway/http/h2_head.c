@@ -47,25 +47,26 @@ bool h2_head_is_malformed(const struct h2_head_reader *reader)
 /* Where the value of a pseudo-header goes; NULL: unknown to this kind of message. */
 static struct str *h2_head_pseudo_slot(struct h2_head_reader *reader, struct str name)
 {
-    const struct {
-        enum h2_head_kind kind;
-        struct str name;
-        struct str *slot;
-    } slots[] = {
-        { H2_HEAD_REQUEST, STR_INIT(":method"), &reader->method },
-        { H2_HEAD_REQUEST, STR_INIT(":scheme"), &reader->scheme },
-        { H2_HEAD_REQUEST, STR_INIT(":authority"), &reader->authority },
-        { H2_HEAD_REQUEST, STR_INIT(":path"), &reader->path },
-        { H2_HEAD_REQUEST, STR_INIT(":protocol"), &reader->protocol },
-        { H2_HEAD_RESPONSE, STR_INIT(":status"), &reader->status },
-    };
-
-    for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++) {
-        if (slots[i].kind == reader->kind && str_equals(slots[i].name, name)) {
-            return slots[i].slot;
-        }
+    if (reader->kind == H2_HEAD_RESPONSE) {
+        return str_equals(name, STR(":status")) ? &reader->status : NULL;
     }
-    return NULL;
+    if (reader->kind != H2_HEAD_REQUEST) {
+        return NULL;
+    }
+    switch (name.len) {
+    case sizeof(":path") - 1:
+        return str_equals(name, STR(":path")) ? &reader->path : NULL;
+    case sizeof(":method") - 1: /* and ":scheme" */
+        return str_equals(name, STR(":method"))   ? &reader->method
+               : str_equals(name, STR(":scheme")) ? &reader->scheme
+                                                  : NULL;
+    case sizeof(":protocol") - 1:
+        return str_equals(name, STR(":protocol")) ? &reader->protocol : NULL;
+    case sizeof(":authority") - 1:
+        return str_equals(name, STR(":authority")) ? &reader->authority : NULL;
+    default:
+        return NULL;
+    }
 }
 
 /* RFC 9113 8.3: known, once each, before all other fields, none among trailers. */
@@ -73,6 +74,9 @@ static bool h2_head_add_pseudo(struct h2_head_reader *reader, struct str name, s
 {
     struct str *slot = h2_head_pseudo_slot(reader, name);
 
+    if (slot == NULL && !validate_is_lower_token(str_skip(name, 1))) {
+        return h2_head_refuse(reader, 400, "http2.invalid_header_field");
+    }
     if (slot == NULL || slot->ptr != NULL || reader->has_regular) {
         return h2_head_refuse(reader, 400, "http2.invalid_pseudo_header");
     }
@@ -86,7 +90,7 @@ static bool h2_head_add_trailer(struct h2_head_reader *reader, const struct head
     case TRAILER_REFUSE:
         return h2_head_refuse(reader, 400, "http2.forbidden_trailer");
     case TRAILER_KEEP:
-        headers_add(&reader->head->headers, field->name, field->value);
+        headers_add_numbered(&reader->head->headers, field->id, field->name, field->value);
         return true;
     case TRAILER_DROP:
     default:
@@ -99,6 +103,10 @@ static bool h2_head_add_regular(struct h2_head_reader *reader, struct str name, 
     struct arena *arena = reader->head->headers.arena;
     struct header field = { .id = header_id_of(name) };
 
+    /* RFC 9113 8.2.1; a name with a number is one of ours, letter by letter. */
+    if (field.id == HEADER_OTHER && !validate_is_lower_token(name)) {
+        return h2_head_refuse(reader, 400, "http2.invalid_header_field");
+    }
     reader->has_regular = true;
     switch ((int)field.id) {
     case HEADER_CONNECTION:
@@ -125,8 +133,21 @@ static bool h2_head_add_regular(struct h2_head_reader *reader, struct str name, 
     if (reader->kind == H2_HEAD_TRAILERS) {
         return h2_head_add_trailer(reader, &field);
     }
-    headers_add(&reader->head->headers, field.name, field.value);
+    headers_add_numbered(&reader->head->headers, field.id, field.name, field.value);
     return true;
+}
+
+/* RFC 9113 8.2.1. A CR LF in a value would be a new line to an HTTP/1.1 origin. */
+static bool h2_head_is_value(struct str value)
+{
+    if (value.len == 0) {
+        return true;
+    }
+    char first = value.ptr[0];
+    char last = value.ptr[value.len - 1];
+
+    return first != ' ' && first != '\t' && last != ' ' && last != '\t' &&
+           validate_is_field_value(value);
 }
 
 bool h2_head_add(struct h2_head_reader *reader, struct str name, struct str value)
@@ -143,15 +164,11 @@ bool h2_head_add(struct h2_head_reader *reader, struct str name, struct str valu
     if (reader->fields > reader->max_fields) {
         return h2_head_refuse(reader, 431, "http2.too_many_headers");
     }
-    bool is_pseudo = name.len > 0 && name.ptr[0] == ':';
-
-    /* RFC 9113 8.2.1. A CR LF in a value would be a new line to an HTTP/1.1 origin. */
-    if (!validate_is_lower_token(is_pseudo ? str_skip(name, 1) : name) ||
-        !validate_is_field_value(value) || str_trim(value).len != value.len) {
+    if (!h2_head_is_value(value)) {
         return h2_head_refuse(reader, 400, "http2.invalid_header_field");
     }
-    return is_pseudo ? h2_head_add_pseudo(reader, name, value)
-                     : h2_head_add_regular(reader, name, value);
+    return name.len > 0 && name.ptr[0] == ':' ? h2_head_add_pseudo(reader, name, value)
+                                              : h2_head_add_regular(reader, name, value);
 }
 
 /* --- Reading: messages ------------------------------------------------------------------------ */
@@ -316,9 +333,11 @@ static void h2_fields_begin(struct h2_fields *fields, const struct headers *head
                                       headers->count + MOST_ADDED_FIELDS, sizeof(*fields->items));
 }
 
+/* With a name of ours. */
 static void h2_fields_add(struct h2_fields *fields, struct str name, struct str value)
 {
-    fields->items[fields->count++] = (struct h2_field){ .name = name, .value = value };
+    fields->items[fields->count++] =
+        (struct h2_field){ .name = name, .value = value, .is_known_name = true };
 }
 
 /* RFC 7541 7.1.3: a value that goes into the table can be guessed by who shares the connection. */
@@ -334,9 +353,12 @@ static bool h2_field_is_sensitive(const struct header *header)
  * RFC 9113 8.2.1 does. */
 static void h2_fields_add_header(struct h2_fields *fields, const struct header *header)
 {
-    if (validate_may_send(header) && validate_is_lower_token(header->name)) {
+    bool is_known = header->id != HEADER_OTHER;
+
+    if (validate_may_send(header) && (is_known || validate_is_lower_token(header->name))) {
         fields->items[fields->count++] = (struct h2_field){
-            .name = header->name,
+            .name = is_known ? header_id_name(header->id) : header->name,
+            .is_known_name = is_known,
             .value = str_trim(header->value),
             .is_sensitive = h2_field_is_sensitive(header),
         };

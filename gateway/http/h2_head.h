@@ -51,7 +51,8 @@ bool h2_head_is_malformed(const struct h2_head_reader *reader);
 struct h2_field {
     struct str name;
     struct str value;
-    bool is_sensitive; /* never indexed: cookies, authorization (RFC 7541 7.1.3) */
+    bool is_sensitive;  /* never indexed: cookies, authorization (RFC 7541 7.1.3) */
+    bool is_known_name; /* a constant, in lower case */
 };
 VEC_STRUCT(h2_fields, struct h2_field);
 

@@ -348,6 +348,7 @@ static int h2_receive_on_begin_headers(nghttp2_session *session, const nghttp2_f
     struct h2_conn *h2 = user_data;
     struct h2_leg *leg = h2_receive_leg_of(h2, frame->hd.stream_id);
 
+    h2->block_leg = leg;
     if (h2->is_client) {
         if (leg != NULL) {
             h2_receive_begin_block(leg,
@@ -360,6 +361,7 @@ static int h2_receive_on_begin_headers(nghttp2_session *session, const nghttp2_f
         return 0;
     }
     leg = h2_leg_new(h2);
+    h2->block_leg = leg;
     h2_leg_enter_wire(leg, frame->hd.stream_id);
     leg->leg.wire_received_bytes = H2_FRAME_HEADER_BYTES + h2->frame.length;
     (void)nghttp2_session_set_stream_user_data(session, leg->id, leg); /* it is there */
@@ -377,9 +379,10 @@ static int h2_receive_on_header(nghttp2_session *session, const nghttp2_frame *f
                                 size_t value_len, uint8_t flags, void *user_data)
 {
     struct h2_conn *h2 = user_data;
-    struct h2_leg *leg = h2_receive_leg_of(h2, frame->hd.stream_id);
+    struct h2_leg *leg = h2->block_leg;
 
     (void)session;
+    (void)frame;
     (void)flags;
     h2->block_bytes += name_len + value_len;
     if (h2->block_bytes > LIMIT_H2_HEADER_BLOCK_BYTES) {
@@ -494,6 +497,9 @@ static int h2_receive_on_stream_close(nghttp2_session *session, int32_t stream_i
         return 0;
     }
     (void)nghttp2_session_set_stream_user_data(session, stream_id, NULL); /* it is still there */
+    if (h2->block_leg == leg) {
+        h2->block_leg = NULL;
+    }
     if (!h2->is_client) {
         enum h2_closed how = leg->is_reset_by_peer               ? H2_CLOSED_BY_RESET
                              : leg->is_peer_done && leg->is_sent ? H2_CLOSED_COMPLETE

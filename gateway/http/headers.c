@@ -86,6 +86,12 @@ void headers_add_id(struct headers *headers, enum header_id id, struct str value
     headers_push(headers, id, header_id_name(id), value);
 }
 
+void headers_add_numbered(struct headers *headers, enum header_id id, struct str lower_name,
+                          struct str value)
+{
+    headers_push(headers, id, lower_name, value);
+}
+
 /* Same field: by number when there is one, else by name. */
 static bool header_is(const struct header *header, enum header_id id, struct str name)
 {

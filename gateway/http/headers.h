@@ -75,6 +75,9 @@ struct str header_id_name(enum header_id id);
 /* Views are kept, not copied: they must live as long as the arena. `lower_name` is lower case. */
 void headers_add(struct headers *headers, struct str lower_name, struct str value);
 void headers_add_id(struct headers *headers, enum header_id id, struct str value);
+/* Where the number of `lower_name` is known already. */
+void headers_add_numbered(struct headers *headers, enum header_id id, struct str lower_name,
+                          struct str value);
 /* Replaces the first, drops the others, adds when absent. */
 void headers_set(struct headers *headers, struct str lower_name, struct str value);
 void headers_set_id(struct headers *headers, enum header_id id, struct str value);
