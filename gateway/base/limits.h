@@ -97,8 +97,8 @@
 /* Many streams behind one slow reader: once their bodies together pass LIMIT_H2_HELD_BYTES, each may queue
  * only so much. */
 #define LIMIT_H2_CROWDED_BYTES (16u * 1024u)
-/* Frames gather to so much before they go to the transport. */
-#define LIMIT_H2_OUTBOX_BYTES (64u * 1024u)
+/* Frames gather to so much before they go to the transport; with one more they fill 128 KiB. */
+#define LIMIT_H2_OUTBOX_BYTES (111u * 1024u)
 /* Ended streams whose memory is kept for the next ones of the connection. */
 #define LIMIT_H2_SPARE_LEGS 16u
 /* The same for the library's memory, half a KiB each at most; given back when the connection is idle. */

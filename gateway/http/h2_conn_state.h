@@ -16,6 +16,7 @@
 #include "gateway/http/h2_guard.h"
 #include "gateway/http/h2_head.h"
 #include "gateway/http/h2_memory.h"
+#include "gateway/http/h2_queue.h"
 
 struct nghttp2_session;
 struct nghttp2_session_callbacks;
@@ -73,8 +74,8 @@ struct h2_leg {
     struct head *trailers; /* in the arena; NULL: none */
     struct headers *out_trailers;
     struct h2_head_reader reader;
-    struct evbuffer *in;  /* arrived and not delivered: the leg is paused, or a tunnel not open */
-    struct evbuffer *out; /* handed in and not packed into frames */
+    struct evbuffer *in; /* arrived and not delivered: the leg is paused, or a tunnel not open */
+    struct h2_queue out; /* handed in and not packed into frames */
     struct timer body_timer;
     struct timer write_timer;
     uint64_t send_left;             /* with BODY_LENGTH */

@@ -11,7 +11,11 @@
 #include <nghttp2/nghttp2.h>
 
 /* A usual request with its fields, and the answer's, fit in; more takes further blocks. */
-enum { H2_LEG_ARENA_BLOCK_BYTES = 4 * 1024 };
+enum {
+    H2_LEG_ARENA_BLOCK_BYTES = 4 * 1024,
+    /* From here on a part of a body is worth frames of its own. */
+    H2_LEG_LEND_BYTES = 16 * 1024,
+};
 
 static struct h2_leg *h2_leg_of(struct leg *leg)
 {
@@ -89,9 +93,7 @@ void h2_leg_free(struct h2_leg *leg)
     if (leg->in != NULL) {
         evbuffer_free(leg->in);
     }
-    if (leg->out != NULL) {
-        evbuffer_free(leg->out);
-    }
+    h2_queue_cleanup(&leg->out);
     arena_free(leg->arena);
     mem_free(leg);
 }
@@ -110,6 +112,7 @@ void h2_leg_recycle(struct h2_conn *h2)
         list_remove(link);
         /* All of it: it is not frozen. */
         (void)(leg->in != NULL && evbuffer_drain(leg->in, h2_leg_queued_bytes(leg->in)));
+        h2_queue_recycle(&leg->out);
         arena_reset(leg->arena);
         list_push_front(&h2->spares, link);
         h2->spare_count++;
@@ -131,12 +134,8 @@ static void h2_leg_to_shadows(struct h2_leg *leg)
 
 void h2_leg_drop_out(struct h2_leg *leg)
 {
-    size_t queued = h2_leg_queued_bytes(leg->out);
-
-    if (queued > 0) {
-        (void)evbuffer_drain(leg->out, queued); /* all of it */
-        leg->h2->out_bytes -= queued;
-    }
+    leg->h2->out_bytes -= leg->out.len;
+    h2_queue_clear(&leg->out);
 }
 
 void h2_leg_retire_if_over(struct h2_leg *leg)
@@ -383,8 +382,7 @@ void h2_leg_watch_write(struct h2_leg *leg, bool has_moved)
     struct h2_conn *h2 = leg->h2;
     bool has_end = leg->send == H2_SEND_DONE && !leg->is_sent;
 
-    if ((h2_leg_queued_bytes(leg->out) == 0 && !has_end) || h2->limits.write_timeout_ms == 0 ||
-        !leg->is_on_wire) {
+    if ((leg->out.len == 0 && !has_end) || h2->limits.write_timeout_ms == 0 || !leg->is_on_wire) {
         timer_cancel(&leg->write_timer);
     } else if (has_moved || !timer_is_armed(&leg->write_timer)) {
         leg->body_frames_before = h2->body_frames;
@@ -429,7 +427,7 @@ static bool h2_leg_falls_below(size_t mark, size_t before, size_t after)
 
 void h2_leg_sent_body(struct h2_leg *leg, size_t len)
 {
-    size_t after = h2_leg_queued_bytes(leg->out);
+    size_t after = leg->out.len;
 
     leg->h2->out_bytes -= len;
     leg->h2->body_frames++;
@@ -549,15 +547,22 @@ static void h2_leg_send_body(struct leg *base, const unsigned char *bytes, size_
         }
         leg->send_left -= len;
     }
-    if (leg->out == NULL) {
-        leg->out = evbuffer_new();
-    }
-    (void)evbuffer_add(leg->out, bytes, len); /* out of memory ends the process */
-    loop_note_wait(leg->h2->loop); /* the peer's window may be shut */
     leg->h2->out_bytes += len;
     leg->leg.wire_sent_bytes += len; /* the headers of frames as they are packed */
+    if (len < H2_LEG_LEND_BYTES) {
+        h2_queue_add(&leg->out, leg->arena, bytes, len);
+        h2_send_resume(leg);
+    } else {
+        /* Frames are cut from where the bytes lie; only what no window lets go is kept. */
+        h2_queue_lend(&leg->out, bytes, len);
+        h2_send_resume(leg);
+        h2_send_pack(leg->h2);
+        h2_queue_settle(&leg->out);
+    }
+    if (leg->out.len > 0) {
+        loop_note_wait(leg->h2->loop); /* the peer's window may be shut */
+    }
     h2_leg_watch_write(leg, false);
-    h2_send_resume(leg);
 }
 
 static void h2_leg_send_end(struct leg *base, const struct headers *trailers)
@@ -625,14 +630,14 @@ static bool h2_leg_is_above_high(const struct leg *base)
 {
     const struct h2_leg *leg = (const struct h2_leg *)base;
 
-    return h2_leg_can_send(leg) && h2_leg_is_above(leg->h2, h2_leg_queued_bytes(leg->out));
+    return h2_leg_can_send(leg) && h2_leg_is_above(leg->h2, leg->out.len);
 }
 
 static size_t h2_leg_all_queued_bytes(const struct leg *base)
 {
     const struct h2_leg *leg = (const struct h2_leg *)base;
 
-    return h2_leg_queued_bytes(leg->in) + h2_leg_queued_bytes(leg->out);
+    return h2_leg_queued_bytes(leg->in) + leg->out.len;
 }
 
 /* What the peer is told of a stream nobody holds any more. A response that was handed in whole goes on to

@@ -8,19 +8,18 @@
 #include "gateway/http/h2_conn_state.h"
 #include "gateway/http/refusal_text.h"
 
-#include <event2/buffer.h>
 #include <nghttp2/nghttp2.h>
 
 enum {
-    H2_SEND_OUTBOX_KEPT_BYTES = 8 * 1024, /* more is given back when the turn is over */
+    H2_SEND_OUTBOX_FIRST_BYTES = 4 * 1024 - 1, /* and a NUL */
+    H2_SEND_OUTBOX_KEPT_BYTES = 16 * 1024,     /* more is given back when the turn is over */
+    /* A full DATA frame with its header is a TLS record of full size. */
+    H2_SEND_DATA_BYTES = LIMIT_TLS_RECORD_BYTES - H2_FRAME_HEADER_BYTES,
+    /* A frame from here on comes with more of its kind. */
+    H2_SEND_BULK_BYTES = 8 * 1024,
     H2_SEND_GOAWAY_BYTES = 8,
     H2_SEND_SETTING_BYTES = 6,
 };
-
-static size_t h2_send_queued_bytes(const struct h2_leg *leg)
-{
-    return leg->out == NULL ? 0 : evbuffer_get_length(leg->out);
-}
 
 /* --- Packing ---------------------------------------------------------------------------------- */
 
@@ -32,6 +31,16 @@ void h2_send_flush(struct h2_conn *h2)
     }
     if (h2->outbox.capacity > H2_SEND_OUTBOX_KEPT_BYTES && !h2->is_packing) {
         text_cleanup(&h2->outbox);
+    }
+}
+
+/* It grows in one step: to what a turn of small answers needs, or to all that it may be. */
+static void h2_send_reserve(struct h2_conn *h2, size_t len)
+{
+    if (len >= H2_SEND_BULK_BYTES) {
+        text_grow(&h2->outbox, LIMIT_H2_OUTBOX_BYTES + len - h2->outbox.len);
+    } else if (h2->outbox.capacity == 0) {
+        text_grow(&h2->outbox, H2_SEND_OUTBOX_FIRST_BYTES);
     }
 }
 
@@ -85,6 +94,7 @@ void h2_send_pack_now(struct h2_conn *h2)
         if (len <= 0) {
             break;
         }
+        h2_send_reserve(h2, (size_t)len);
         text_add(&h2->outbox, str_from((const char *)bytes, (size_t)len));
         h2_send_tell_stream_limit(h2, (size_t)len);
     }
@@ -133,24 +143,31 @@ void h2_send_goaway(struct h2_conn *h2, uint32_t code, const char *reason)
 /* --- Heads ------------------------------------------------------------------------------------ */
 
 /* The library only reads; its type has no const. */
-static nghttp2_nv h2_send_nv(struct str name, struct str value, bool is_sensitive)
+static nghttp2_nv h2_send_nv(const struct h2_field *field)
 {
+    unsigned flags = NGHTTP2_NV_FLAG_NONE;
+
+    if (field->is_sensitive) {
+        flags |= NGHTTP2_NV_FLAG_NO_INDEX;
+    }
+    if (field->is_known_name) {
+        flags |= NGHTTP2_NV_FLAG_NO_COPY_NAME; /* nor folded to lower case, byte by byte */
+    }
     return (nghttp2_nv){
-        .name = (uint8_t *)(uintptr_t)name.ptr,
-        .value = (uint8_t *)(uintptr_t)(value.ptr != NULL ? value.ptr : ""),
-        .namelen = name.len,
-        .valuelen = value.len,
-        .flags = is_sensitive ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE,
+        .name = (uint8_t *)(uintptr_t)field->name.ptr,
+        .value = (uint8_t *)(uintptr_t)(field->value.ptr != NULL ? field->value.ptr : ""),
+        .namelen = field->name.len,
+        .valuelen = field->value.len,
+        .flags = (uint8_t)flags,
     };
 }
 
 static nghttp2_nv *h2_send_list(const struct h2_fields *fields, struct arena *arena)
 {
-    nghttp2_nv *list = arena_new_array(arena, nghttp2_nv, fields->count);
+    nghttp2_nv *list = arena_alloc_raw(arena, fields->count * sizeof(*list));
 
     for (size_t i = 0; i < fields->count; i++) {
-        list[i] = h2_send_nv(fields->items[i].name, fields->items[i].value,
-                             fields->items[i].is_sensitive);
+        list[i] = h2_send_nv(&fields->items[i]);
     }
     return list;
 }
@@ -210,30 +227,27 @@ void h2_send_refusal(struct h2_leg *leg, const struct refusal *refusal)
 {
     struct str text = refusal_text(refusal);
     bool has_body = text.len > 0 && leg->method != METHOD_HEAD;
-    struct str status = arena_print_u64(leg->arena, refusal->status);
-    struct str length = arena_print_u64(leg->arena, text.len);
-    nghttp2_nv list[5];
-    size_t count = 0;
+    struct str date = arena_copy_str(leg->arena, str_from_cstr(now_http_date()));
+    struct h2_field items[] = {
+        { STR(":status"), arena_print_u64(leg->arena, refusal->status), .is_known_name = true },
+        { STR("date"), date, .is_known_name = true },
+        { STR("server"), STR("istio-envoy"), .is_known_name = true },
+        { STR("content-length"), arena_print_u64(leg->arena, text.len), .is_known_name = true },
+        { STR("content-type"), STR("text/plain"), .is_known_name = true },
+    };
+    struct h2_fields fields = {
+        .items = items,
+        .count = sizeof(items) / sizeof(items[0]) - (text.len > 0 ? 0 : 1),
+    };
 
-    list[count++] = h2_send_nv(STR(":status"), status, false);
-    list[count++] =
-        h2_send_nv(STR("date"), arena_copy_str(leg->arena, str_from_cstr(now_http_date())), false);
-    list[count++] = h2_send_nv(STR("server"), STR("istio-envoy"), false);
-    list[count++] = h2_send_nv(STR("content-length"), length, false);
-    if (text.len > 0) {
-        list[count++] = h2_send_nv(STR("content-type"), STR("text/plain"), false);
-    }
     if (has_body) {
-        if (leg->out == NULL) {
-            leg->out = evbuffer_new();
-        }
-        (void)evbuffer_add(leg->out, text.ptr, text.len); /* out of memory ends the process */
+        h2_queue_add(&leg->out, leg->arena, (const unsigned char *)text.ptr, text.len);
         leg->h2->out_bytes += text.len;
         leg->leg.wire_sent_bytes += text.len;
     }
     leg->send = H2_SEND_DONE;
     leg->leg.is_response_started = true;
-    h2_send_answer(leg, list, count, !has_body);
+    h2_send_answer(leg, h2_send_list(&fields, leg->arena), fields.count, !has_body);
     h2_leg_watch_write(leg, false);
 }
 
@@ -280,7 +294,7 @@ static ssize_t h2_send_read_body(nghttp2_session *session, int32_t stream_id, ui
                                  void *user_data)
 {
     struct h2_leg *leg = source->ptr;
-    size_t queued = h2_send_queued_bytes(leg);
+    size_t queued = leg->out.len;
     bool is_waiting = queued == 0 && leg->send != H2_SEND_DONE;
 
     (void)session;
@@ -305,6 +319,20 @@ static ssize_t h2_send_read_body(nghttp2_session *session, int32_t stream_id, ui
     return (ssize_t)queued;
 }
 
+static ssize_t h2_send_data_length(nghttp2_session *session, uint8_t frame_type, int32_t stream_id,
+                                   int32_t session_window, int32_t stream_window,
+                                   uint32_t max_frame_bytes, void *user_data)
+{
+    (void)session;
+    (void)frame_type;
+    (void)stream_id;
+    (void)session_window; /* the library looks at these itself */
+    (void)stream_window;
+    (void)max_frame_bytes;
+    (void)user_data;
+    return H2_SEND_DATA_BYTES;
+}
+
 static int h2_send_on_data(nghttp2_session *session, nghttp2_frame *frame,
                            const uint8_t *frame_header, size_t length, nghttp2_data_source *source,
                            void *user_data)
@@ -315,15 +343,14 @@ static int h2_send_on_data(nghttp2_session *session, nghttp2_frame *frame,
 
     (void)session;
     (void)frame;
+    h2_send_reserve(h2, H2_FRAME_HEADER_BYTES + length);
     text_add(&h2->outbox, str_from((const char *)frame_header, H2_FRAME_HEADER_BYTES));
     while (left > 0) {
-        struct evbuffer_iovec piece = { NULL, 0 };
+        struct str piece = str_slice(h2_queue_front(&leg->out), 0, left); /* read_body saw them */
 
-        (void)evbuffer_peek(leg->out, -1, NULL, &piece, 1); /* read_body saw `length` bytes */
-        size_t part = piece.iov_len < left ? piece.iov_len : left;
-        text_add(&h2->outbox, str_from(piece.iov_base, part));
-        (void)evbuffer_drain(leg->out, part); /* of its front piece */
-        left -= part;
+        text_add(&h2->outbox, piece);
+        h2_queue_drain(&leg->out, piece.len);
+        left -= piece.len;
     }
     h2_leg_sent_body(leg, length);
     /* The frame counts as sent; the library stops behind it. */
@@ -431,6 +458,7 @@ static int h2_send_on_frame_not_sent(nghttp2_session *session, const nghttp2_fra
 
 void h2_send_set_callbacks(struct nghttp2_session_callbacks *callbacks)
 {
+    nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, h2_send_data_length);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, h2_send_on_data);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, h2_send_on_frame);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, h2_send_on_frame_not_sent);

@@ -88,6 +88,74 @@ static void an_answer_leaves_in_one_write_and_is_counted(void **state)
     assert_true(pair.legs[0]->wire_received_bytes > 9);
 }
 
+/* Sums the DATA frames in what was sent, all of whose bytes must be `byte`. */
+static size_t sum_data_of(unsigned char byte, size_t *largest)
+{
+    const unsigned char *frame = (const unsigned char *)pair.transport->sent.ptr;
+    const unsigned char *end = frame + pair.transport->sent.len;
+    size_t sum = 0;
+
+    for (size_t len; frame < end; frame += 9 + len) {
+        len = (size_t)frame[0] << 16 | (size_t)frame[1] << 8 | frame[2];
+        for (size_t i = 0; frame[3] == NGHTTP2_DATA && i < len; i++) {
+            assert_int_equal(frame[9 + i], byte);
+        }
+        if (frame[3] == NGHTTP2_DATA) {
+            sum += len;
+            *largest = len > *largest ? len : *largest;
+        }
+    }
+    return sum;
+}
+
+static void a_part_of_a_body_is_not_needed_once_it_was_handed_in(void **state)
+{
+    enum { PART = 100 * 1000, WINDOW = 65535 };
+    static unsigned char part[PART];
+    size_t largest = 0;
+
+    (void)state;
+    h2_pair_request("GET", "/", NULL, NULL);
+    h2_pair_run();
+    h2_pair_send_head(0, 200, BODY_LENGTH, PART, false);
+    memset(part, 'a', sizeof(part));
+    pair.legs[0]->ops->send_body(pair.legs[0], part, sizeof(part));
+    memset(part, 'b', sizeof(part));
+    fake_turn(pair.transport);
+    /* As much as the windows let go; a full frame and its header make one TLS record. */
+    assert_int_equal(sum_data_of('a', &largest), WINDOW);
+    assert_int_equal(largest + 9, LIMIT_TLS_RECORD_BYTES);
+    assert_int_equal(pair.legs[0]->ops->queued_bytes(pair.legs[0]), PART - WINDOW);
+    h2_pair_send_end(0);
+    h2_pair_run();
+    assert_non_null(strstr(pair.peer_log.ptr, "end 1;"));
+    assert_int_equal(pair.legs[0]->ops->queued_bytes(pair.legs[0]), 0);
+}
+
+static void a_part_of_a_body_waits_behind_a_full_transport(void **state)
+{
+    static unsigned char part[40000];
+    size_t largest = 0;
+
+    (void)state;
+    h2_pair_request("GET", "/", NULL, NULL);
+    h2_pair_run();
+    h2_pair_send_head(0, 200, BODY_CHUNKED, 0, false);
+    h2_pair_send_body(0, "small");
+    fake_turn(pair.transport);
+    text_clear(&pair.transport->sent);
+    pair.transport->is_above_high = true;
+    memset(part, 'a', sizeof(part));
+    pair.legs[0]->ops->send_body(pair.legs[0], part, sizeof(part));
+    memset(part, 'b', sizeof(part));
+    fake_turn(pair.transport);
+    assert_int_equal(pair.transport->sent.len, 0);
+    pair.transport->is_above_high = false;
+    pair.transport->handler->on_drained(pair.transport->owner);
+    fake_turn(pair.transport);
+    assert_int_equal(sum_data_of('a', &largest), sizeof(part));
+}
+
 static void a_large_body_keeps_its_order(void **state)
 {
     enum { PARTS = 40 };
@@ -156,6 +224,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(cn_41_trailers_end_a_body, setup_server, teardown),
         cmocka_unit_test_setup_teardown(an_answer_leaves_in_one_write_and_is_counted, setup_server,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_part_of_a_body_is_not_needed_once_it_was_handed_in,
+                                        setup_server, teardown),
+        cmocka_unit_test_setup_teardown(a_part_of_a_body_waits_behind_a_full_transport,
+                                        setup_server, teardown),
         cmocka_unit_test_setup_teardown(a_large_body_keeps_its_order, setup_server, teardown),
         cmocka_unit_test_setup_teardown(lr_13_a_head_that_is_too_large_is_answered_431,
                                         setup_server, teardown),
