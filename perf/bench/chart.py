@@ -10,24 +10,32 @@ LABEL = 190
 RIGHT = 110
 BAR = 16
 STEP = 22
-HEAD = 44  # of a block
+HEAD = 54  # of a block
 TOP = 56
 
-STYLE = """\
-  svg { --paper: #ffffff; --ink: #1f2328; --soft: #59636e; --own: #0969da; --own2: #54aeff;
-        --peer: #afb8c1; --floor: #d8dee4; --goal: #bc4c00; }
-  @media (prefers-color-scheme: dark) {
-    svg { --paper: #0d1117; --ink: #e6edf3; --soft: #9198a1; --own: #4493f8; --own2: #1f6feb;
-          --peer: #565d66; --floor: #30363d; --goal: #f0883e; }
-  }
-  .paper { fill: var(--paper); } text { fill: var(--ink); font: 13px system-ui, sans-serif; }
-  .head { font-size: 18px; font-weight: 600; } .title { font-weight: 600; }
-  .soft { fill: var(--soft); } .own { fill: var(--own); } .own2 { fill: var(--own2); }
-  .peer { fill: var(--peer); } .floor { fill: var(--floor); }
-  .whisker { stroke: var(--ink); stroke-width: 1.2; opacity: .7; }
-  .goal { stroke: var(--goal); stroke-width: 1.6; stroke-dasharray: 4 3; }
-  .goaltext { fill: var(--goal); font-size: 11px; }
+COLOURS = (  # class, property, light, dark
+    (".paper", "fill", "#ffffff", "#0d1117"),
+    ("text", "fill", "#1f2328", "#e6edf3"),
+    (".soft", "fill", "#59636e", "#9198a1"),
+    (".own", "fill", "#0969da", "#4493f8"),
+    (".own2", "fill", "#54aeff", "#1f6feb"),
+    (".peer", "fill", "#afb8c1", "#565d66"),
+    (".floor", "fill", "#d8dee4", "#30363d"),
+    (".whisker", "stroke", "#1f2328", "#e6edf3"),
+    (".goal", "stroke", "#bc4c00", "#f0883e"),
+    (".goaltext", "fill", "#bc4c00", "#f0883e"),
+)
+SHAPES = """\
+text { font: 13px system-ui, sans-serif; } .head { font-size: 18px; font-weight: 600; }
+.title { font-weight: 600; } .unit { font-weight: 400; } .goaltext { font-size: 11px; }
+.whisker { stroke-width: 1.2; opacity: .7; } .goal { stroke-width: 1.6; stroke-dasharray: 4 3; }
 """
+
+
+def style():
+    light = "".join(f"{name} {{ {what}: {value}; }}\n" for name, what, value, _ in COLOURS)
+    dark = "".join(f"{name} {{ {what}: {value}; }}\n" for name, what, _, value in COLOURS)
+    return f"{SHAPES}{light}@media (prefers-color-scheme: dark) {{\n{dark}}}\n"
 
 
 def colour(name):
@@ -48,7 +56,8 @@ def blocks_of(outcomes):
                 title = outcome.scenario.title
                 if len(outcome.scenario.figures) > 1:
                     title = f"{outcome.scenario.key}: {figure.title}"
-                yield title, figure.unit, figure.goal, bars
+                unit = figure.unit + (" (longer is better)" if figure.more_is_better else "")
+                yield title, unit, figure.goal, bars
 
 
 def draw(title, outcomes):
@@ -57,7 +66,7 @@ def draw(title, outcomes):
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
         f'height="{height}" role="img" aria-label="{escape(title)}">',
-        f"<style>\n{STYLE}</style>",
+        f"<style>\n{style()}</style>",
         f'<rect class="paper" width="{WIDTH}" height="{height}"/>',
         f'<text class="head" x="16" y="32">{escape(title)}</text>',
         f'<text class="soft" x="{WIDTH - 16}" y="32" text-anchor="end">shorter is better</text>',
@@ -74,7 +83,7 @@ def draw_block(y, title, unit, goal, bars):
     scale = (WIDTH - LABEL - RIGHT) / largest
     parts = [
         f'<text class="title" x="16" y="{y + 18}">{escape(title)}'
-        f'<tspan class="soft" font-weight="400"> – {escape(unit)}</tspan></text>'
+        f'<tspan class="soft unit">\u00a0– {escape(unit)}</tspan></text>'
     ]
     top = y + HEAD - 12
     for i, (name, spread) in enumerate(bars):

@@ -85,11 +85,13 @@ def told_by(program):
         program.stop()
 
 
+def h2load_words(port, options, path="/bytes/1000"):
+    return ["h2load", *options, f"--connect-to=127.0.0.1:{port}", f"https://{NAME}{path}"]
+
+
 def h2load(proxy, origin, directory, count, clients, streams, path="/bytes/1000"):
-    command = [
-        "taskset", "-c", LOAD_CORE, "h2load", "-n", count, "-c", clients, "-m", streams,
-        f"--connect-to=127.0.0.1:{proxy.port}", f"https://{NAME}{path}",
-    ]  # fmt: skip
+    words = h2load_words(proxy.port, ("-n", count, "-c", clients, "-m", streams), path)
+    command = ["taskset", "-c", LOAD_CORE, *words]
     return measured(proxy, origin, command, r"(\d+) succeeded, (\d+) failed, (\d+) errored")
 
 

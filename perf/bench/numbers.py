@@ -28,12 +28,12 @@ def text_of(value):
     if value is None:
         return "-"
     size = abs(value)
+    if float(value).is_integer() and size < 1000:
+        return f"{value:.0f}"
     if size >= 1000:
         return f"{value:,.0f}"
     if size >= 100:
         return f"{value:.0f}"
     if size >= 10:
         return f"{value:.1f}"
-    if size == 0:
-        return "0"
     return f"{value:.2f}"

@@ -44,21 +44,23 @@ def descendants(pid):
 
 class CpuMark:
     """CPU time of a process tree at one moment. Threads' own clocks run in nanoseconds; where a
-    thread has ended between two marks, the coarser clock of the process counts."""
+    thread has ended between two marks, the coarser clocks of the processes count. A child that has
+    ended is in what its parent has waited for."""
 
-    def __init__(self, *roots):
+    def __init__(self, root):
         self.threads = {}
-        self.ticks = {}
-        for root in roots:
-            for pid in descendants(root):
-                self._add(pid)
+        self.own_ticks = 0
+        self.waited_ticks = 0
+        for pid in descendants(root):
+            self._add(pid)
 
     def _add(self, pid):
         text = _read(pid, "stat")
         if text is None:
             return
         _, own, waited = parse_stat(text)
-        self.ticks[pid] = own + waited
+        self.own_ticks += own
+        self.waited_ticks += waited
         try:
             names = os.listdir(f"/proc/{pid}/task")
         except OSError:
@@ -69,9 +71,13 @@ class CpuMark:
                 self.threads[int(name)] = int(clock.split()[0])
 
     def seconds_since(self, former):
+        ticks = self.waited_ticks - former.waited_ticks
         if self.threads and set(former.threads) <= set(self.threads):
-            return (sum(self.threads.values()) - sum(former.threads.values())) / 1e9
-        return sum(t - former.ticks.get(p, 0) for p, t in self.ticks.items()) * TICK_NS / 1e9
+            precise = sum(self.threads.values()) - sum(former.threads.values())
+        else:
+            precise = 0
+            ticks += self.own_ticks - former.own_ticks
+        return (precise + ticks * TICK_NS) / 1e9
 
 
 def memory_kib(root):

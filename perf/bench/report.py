@@ -60,7 +60,9 @@ def cells(outcome, row, has_shares):
         if spread is None:
             found.append("-")
             continue
-        text = f"{text_of(spread.median)} ({text_of(spread.low)} to {text_of(spread.high)})"
+        text = text_of(spread.median)
+        if spread.low != spread.high:
+            text += f" ({text_of(spread.low)} to {text_of(spread.high)})"
         times = ratio(spread, outcome.base.spread(figure.key)) if outcome.base else None
         if times is not None and row is not outcome.base:
             text += f" ×{times:.2f}"

@@ -100,7 +100,7 @@ class Bench:
     def _measure(self, scenario, row, proxy, directory):
         try:
             row.samples.append(scenario.measure(self, row.peer, proxy, directory))
-        except (Failed, OSError) as error:
+        except (Failed, OSError, ValueError, AssertionError) as error:
             self._give_up(scenario, row, error)
 
     def _give_up(self, scenario, row, error):

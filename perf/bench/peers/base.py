@@ -64,6 +64,7 @@ class Peer:
     binary = ""
     package = ""
     can = frozenset()
+    has_access_log = True  # where a scenario asks for one
 
     def path(self):
         return shutil.which(self.binary)

@@ -38,4 +38,5 @@ def all_scenarios():
         latency.LatencyReload(),
         latency.LatencyRenewal(),
         scale.Scale(),
+        scale.Balance(),
     ]

@@ -46,6 +46,8 @@ class Scenario:
     is_side_by_side = True
     max_rounds = 99
     peers_wanted = None  # names; None: whoever can
+    # Does it matter whether an access log is written? Then gatehouse has a row without.
+    is_about_requests = True
     goal_note = ""
 
     def __init__(self):
@@ -66,9 +68,9 @@ class Scenario:
         """Once, before the first proxy starts."""
 
     def is_for(self, peer):
-        return self.needs <= peer.can and (
-            self.peers_wanted is None or peer.name.split(",")[0] in self.peers_wanted
-        )
+        if self.peers_wanted is not None and peer.name.split(",")[0] not in self.peers_wanted:
+            return False
+        return self.needs <= peer.can and (self.is_about_requests or peer.has_access_log)
 
     def measure(self, bench, peer, proxy, directory):
         raise NotImplementedError

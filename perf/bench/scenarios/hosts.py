@@ -49,6 +49,7 @@ class Hosts(Scenario):
         Figure("asked", "more for a host that was asked for", "KiB"),
     )
     is_side_by_side = False
+    is_about_requests = False
     max_rounds = 1
 
     def job(self, bench, directory, **more):
@@ -93,6 +94,7 @@ class Renew(Scenario):
     needs = frozenset({"tls", "hosts", "renew"})
     figures = (Figure("served", "from the new files until served", "ms", 300.0),)
     is_side_by_side = False
+    is_about_requests = False
     max_rounds = 1
     goal_note = "failed requests: goal 0"
 

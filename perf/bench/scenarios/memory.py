@@ -46,6 +46,7 @@ class Idle(Scenario):
     needs = frozenset({"tls"})
     figures = (Figure("each", "memory of the proxy a connection", "KiB", 4.0),)
     is_side_by_side = False
+    is_about_requests = False
     max_rounds = 1
 
     def measure(self, bench, peer, proxy, directory):
@@ -66,6 +67,7 @@ class Storm(Scenario):
         Figure("times", "after / before", "times", 1.10),
     )
     is_side_by_side = False
+    is_about_requests = False
     max_rounds = 1
 
     def measure(self, bench, peer, proxy, directory):

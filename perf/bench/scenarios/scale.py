@@ -3,13 +3,14 @@
 import json
 import time
 
-from ..load import client_program
+from ..load import client_program, h2load_words
 from ..proc import CpuMark
-from ..programs import LOAD_CORE, PROXY_CORE
+from ..programs import LOAD_CORE, PROXY_CORE, Program, wait_until
 from .base import MICROSECONDS, Figure, Sample, Scenario
 
 CORES = (PROXY_CORE, LOAD_CORE)
 CONNECTIONS = 32  # of each of two clients
+WORKERS = 4
 
 
 class Scale(Scenario):
@@ -23,6 +24,7 @@ class Scale(Scenario):
         Figure("times", "2 workers / 1: throughput", "times", more_is_better=True),
     )
     is_side_by_side = False
+    is_about_requests = False
 
     def job(self, bench, directory, workers=1, **more):
         return super().job(bench, directory, workers=workers, cores=CORES, **more)
@@ -62,3 +64,57 @@ class Scale(Scenario):
             "rate": done / seconds,
             "failed": sum(t["failed"] for t in told),
         }
+
+
+class Balance(Scenario):
+    key = "balance"
+    group = "scale"
+    title = "Connections of 4 workers: 64 of HTTP/1.1, then 16 of HTTP/2, all over TLS and long-lived"
+    needs = frozenset({"tls", "http2", "workers"})
+    figures = (
+        Figure("h1_most", "HTTP/1.1: most of a worker", "connections (16 is even)", 18),
+        Figure("h1_least", "least", "connections", 14, more_is_better=True),
+        Figure("h2_most", "HTTP/2: most of a worker", "connections (4 is even)", 6),
+        Figure("h2_least", "least", "connections", 2, more_is_better=True),
+    )
+    is_side_by_side = False
+    is_about_requests = False
+    max_rounds = 1
+    peers_wanted = ("gatehouse",)  # the others do not tell
+
+    def job(self, bench, directory, **more):
+        return super().job(bench, directory, workers=WORKERS, cores=CORES, **more)
+
+    def measure(self, bench, peer, proxy, directory):
+        held = client_program(proxy.port, directory, "idle", "--connections", 64)
+        try:
+            held.read_line()
+            by_h1 = settled(proxy.gateway, 64)
+        finally:
+            held.stop()
+        settled(proxy.gateway, 0)
+        words = h2load_words(proxy.port, ("-D", 3, "-c", 16, "-m", 10))
+        held = Program(words, directory / "h2load.log", cores=(LOAD_CORE,))
+        try:
+            by_h2 = settled(proxy.gateway, 16)
+        finally:
+            held.stop()
+        return Sample(
+            {
+                "h1_most": max(by_h1), "h1_least": min(by_h1),
+                "h2_most": max(by_h2), "h2_least": min(by_h2),
+            }
+        )  # fmt: skip
+
+
+def settled(gateway, total):
+    """Connections of each worker when there are so many."""
+
+    def counts():
+        found = [
+            int(gateway.metric("gatehouse_worker_connections", {"worker": str(i)}))
+            for i in range(WORKERS)
+        ]
+        return found if sum(found) == total else None
+
+    return wait_until(counts, f"{total} connections", 30, 0.05)
