@@ -3,10 +3,9 @@
 #include "gateway/net/dial.h"
 
 #include "gateway/base/mem.h"
+#include "gateway/net/poller.h"
 
 #include <errno.h>
-#include <event2/event.h>
-#include <event2/event_struct.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,7 +16,7 @@ struct dial {
     int error_number;
     dial_done_fn on_done;
     void *owner;
-    struct event event;
+    struct poller_socket socket;
     bool is_watching;
     struct timer deadline;
     struct deferred finish; /* an answer that is known at once still comes later */
@@ -27,7 +26,7 @@ struct dial {
 static void dial_release(struct dial *dial)
 {
     if (dial->is_watching) {
-        (void)event_del(&dial->event); /* it is there */
+        poller_forget(&dial->socket);
         dial->is_watching = false;
     }
     timer_cancel(&dial->deadline);
@@ -62,14 +61,13 @@ static void dial_on_deadline(void *arg)
     dial_finish(dial);
 }
 
-static void dial_on_connected(evutil_socket_t fd, short what, void *arg)
+static void dial_on_connected(void *owner, unsigned what)
 {
-    struct dial *dial = arg;
+    struct dial *dial = owner;
     socklen_t len = sizeof(dial->error_number);
 
     (void)what;
-    loop_enter(dial->loop);
-    if (getsockopt((int)fd, SOL_SOCKET, SO_ERROR, &dial->error_number, &len) == -1) {
+    if (getsockopt(dial->fd, SOL_SOCKET, SO_ERROR, &dial->error_number, &len) == -1) {
         dial->error_number = errno;
     }
     dial_finish(dial);
@@ -102,10 +100,10 @@ static int dial_connect(struct dial *dial, const struct address *peer, uint32_t 
     if (errno != EINPROGRESS && errno != EINTR) {
         return errno;
     }
-    if (event_assign(&dial->event, loop_event_base(dial->loop), dial->fd, EV_WRITE,
-                     dial_on_connected, dial) != 0 ||
-        event_add(&dial->event, NULL) != 0) {
-        return errno != 0 ? errno : ENOMEM;
+    poller_socket_init(&dial->socket, loop_poller(dial->loop), dial->fd, false, dial_on_connected,
+                       dial);
+    if (!poller_watch(&dial->socket, POLLER_WRITABLE)) {
+        return errno;
     }
     dial->is_watching = true;
     timer_arm(dial->loop, &dial->deadline, timeout_ms);
@@ -134,7 +132,7 @@ void dial_cancel(struct dial *dial)
         return;
     }
     if (dial->is_watching) {
-        (void)event_del(&dial->event); /* before its descriptor goes */
+        poller_forget(&dial->socket); /* before its descriptor goes */
         dial->is_watching = false;
     }
     if (dial->fd != -1) {

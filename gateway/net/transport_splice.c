@@ -227,6 +227,7 @@ bool transport_splice_start(struct transport *from, struct transport *to)
 
     if (!transport_splice_is_plain(from) || !transport_splice_is_plain(to) || from->is_wire_ended ||
         to->is_write_ending || transport_is_spliced(from) || to->spliced_from != NULL ||
+        !poller_make_level(&from->socket) || !poller_make_level(&to->socket) ||
         !pipe_cache_take(loop_pipes(from->loop), &pair)) {
         return false;
     }
