@@ -187,7 +187,9 @@ static void tls_keep_input(struct transport_tls *tls)
     tls->input_len = 0;
 }
 
-/* Plaintext of as many records as there are, up to the buffer's size. *ssl_error says why it ended;
+/* SSL_read() and SSL_write() of BoringSSL clear the error queue themselves; OpenSSL's do not.
+ *
+ * Plaintext of as many records as there are, up to the buffer's size. *ssl_error says why it ended;
  * SSL_ERROR_NONE: the buffer is full. */
 static size_t tls_read_records(struct transport_tls *tls, unsigned char *out, int *ssl_error)
 {
@@ -195,13 +197,16 @@ static size_t tls_read_records(struct transport_tls *tls, unsigned char *out, in
 
     *ssl_error = SSL_ERROR_NONE;
     while (filled < LOOP_READ_BUFFER_BYTES) {
-        ERR_clear_error();
         int count = SSL_read(tls->ssl, out + filled, (int)(LOOP_READ_BUFFER_BYTES - filled));
         if (count <= 0) {
             *ssl_error = SSL_get_error(tls->ssl, count);
             break;
         }
         filled += (size_t)count;
+        if (tls->input_len == 0 && SSL_has_pending(tls->ssl) == 0) {
+            *ssl_error = SSL_ERROR_WANT_READ; /* what one more call would find out at some cost */
+            break;
+        }
     }
     return filled;
 }
@@ -307,7 +312,6 @@ static size_t tls_seal(void *filter, const unsigned char *bytes, size_t len)
     while (taken < len) {
         size_t limit = tls_record_limit(tls);
         size_t part = len - taken < limit ? len - taken : limit;
-        ERR_clear_error();
         int written = SSL_write(tls->ssl, bytes + taken, (int)part);
         if (written <= 0) {
             /* The BIO takes everything, so there is nothing to wait for. */
