@@ -61,7 +61,8 @@ enum h2_send {
 enum h2_event {
     H2_EVENT_RECEIVE = 1, /* held bytes may be delivered */
     H2_EVENT_DRAINED = 2,
-    H2_EVENT_END = 4, /* leg->end, leg.end_detail */
+    H2_EVENT_END = 4,     /* leg->end, leg.end_detail */
+    H2_EVENT_WAITING = 8, /* for us: bytes were handed in, and may have been packed since */
 };
 
 struct h2_leg {

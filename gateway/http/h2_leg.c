@@ -328,6 +328,9 @@ void h2_leg_tell_events(struct h2_conn *h2)
             h2_leg_end(leg, leg->end, leg->leg.end_detail);
             continue;
         }
+        if ((events & H2_EVENT_WAITING) != 0) {
+            h2_leg_watch_write(leg, false);
+        }
         if ((events & H2_EVENT_RECEIVE) != 0) {
             h2_leg_deliver_held(leg);
         }
@@ -431,7 +434,11 @@ void h2_leg_sent_body(struct h2_leg *leg, size_t len)
 
     leg->h2->out_bytes -= len;
     leg->h2->body_frames++;
-    h2_leg_watch_write(leg, true);
+    if (after == 0) {
+        timer_cancel(&leg->write_timer); /* the end, where it is known, went with the frame */
+    } else {
+        h2_leg_watch_write(leg, true);
+    }
     if (h2_leg_falls_below(LIMIT_STREAM_LOW_BYTES, after + len, after) ||
         h2_leg_falls_below(LIMIT_H2_CROWDED_BYTES, after + len, after)) {
         h2_leg_note(leg, H2_EVENT_DRAINED);
@@ -562,7 +569,9 @@ static void h2_leg_send_body(struct leg *base, const unsigned char *bytes, size_
     if (leg->out.len > 0) {
         loop_note_wait(leg->h2->loop); /* the peer's window may be shut */
     }
-    h2_leg_watch_write(leg, false);
+    if (!timer_is_armed(&leg->write_timer)) {
+        h2_leg_note(leg, H2_EVENT_WAITING); /* most are packed by then, and need no timer */
+    }
 }
 
 static void h2_leg_send_end(struct leg *base, const struct headers *trailers)

@@ -416,7 +416,9 @@ static int h2_receive_on_frame(nghttp2_session *session, const nghttp2_frame *fr
                                void *user_data)
 {
     struct h2_conn *h2 = user_data;
-    struct h2_leg *leg = h2_receive_leg_of(h2, frame->hd.stream_id);
+    struct h2_leg *leg = frame->hd.type == NGHTTP2_HEADERS
+                             ? h2->block_leg
+                             : h2_receive_leg_of(h2, frame->hd.stream_id);
     bool is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 
     (void)session;
