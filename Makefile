@@ -31,6 +31,8 @@ PACKAGES_BUILD := gcc libc6-dev libevent-dev libyaml-dev libpcre2-dev libnghttp2
 PACKAGES_RUN := python3 python3-cryptography curl openssl
 PACKAGES_TEST := libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-cryptography \
     python3-h2 python3-websockets python3-grpcio nghttp2-client curl openssl
+PACKAGES_PERF := python3-cryptography nginx-light libnginx-mod-stream haproxy h2o nghttp2-proxy hitch \
+    nghttp2-client
 PACKAGES_LINT := clang-format clang-tidy cppcheck
 PACKAGES_COUNTS := python3 python3-cryptography python3-websockets nghttp2-client strace valgrind
 PACKAGES_FUZZ := clang libclang-rt-14-dev
@@ -375,10 +377,10 @@ format:
 # --- Packages, image, installation ----------------------------------------------------------------
 PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: deps deps-build deps-lint deps-fuzz image install uninstall clean help
+.PHONY: deps deps-build deps-lint deps-perf deps-fuzz image install uninstall clean help
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_TEST)
 
-## deps: install missing Debian packages (deps-lint and deps-fuzz for those targets)
+## deps: install missing Debian packages (deps-lint, deps-perf, deps-fuzz for those targets)
 deps:
 	@command -v dpkg-query >/dev/null 2>&1 || { \
 	    echo 'deps: not a Debian system; needed are: $(sort $(PACKAGES))'; exit 0; }; \
@@ -399,6 +401,9 @@ deps-build:
 
 deps-lint:
 	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_BUILD) $(PACKAGES_LINT) python3'
+
+deps-perf:
+	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_BUILD) $(PACKAGES_PERF)'
 
 deps-fuzz:
 	@$(MAKE) --no-print-directory deps PACKAGES='$(PACKAGES_BUILD) $(PACKAGES_FUZZ)'

@@ -1,7 +1,7 @@
 """make perf: runs the scenarios and writes the results.
 
   python3 -m bench [--scenario KEY...] [--peer NAME...] [--rounds N] [--seconds S]
-                   [--against BINARY] [--output DIR] [--list]
+                   [--against BINARY] [--output DIR] [--note TEXT] [--readme] [--list]
 
 A scenario's key may be cut short: `handshake` is three of them. Results of a whole run go to
 perf/results, those of a part to build/perf/results, unless --output says otherwise.
@@ -10,6 +10,7 @@ perf/results, those of a part to build/perf/results, unless --output says otherw
 import argparse
 import os
 import pathlib
+import shutil
 import signal
 import sys
 import time
@@ -18,6 +19,8 @@ from . import ROOT, chart, programs, report
 from .peers import all_peers
 from .runner import Bench
 from .scenarios import GROUPS, all_scenarios
+
+TOOLS = {"h2load": "apt-get install nghttp2-client"}
 
 
 def options_of(words):
@@ -29,6 +32,7 @@ def options_of(words):
     parser.add_argument("--against", metavar="BINARY", help="another gatehouse, as a peer")
     parser.add_argument("--note", default="", help="a line for the head of the results")
     parser.add_argument("--output", type=pathlib.Path)
+    parser.add_argument("--readme", action="store_true", help="puts the table into README.md")
     parser.add_argument("--list", action="store_true")
     return parser.parse_args(words)
 
@@ -52,6 +56,27 @@ def peers_there(options):
     return found
 
 
+def scenarios_there(options):
+    found = []
+    for scenario in chosen(all_scenarios(), options.scenario, lambda s: s.key):
+        if scenario.tool is None or shutil.which(scenario.tool):
+            found.append(scenario)
+        else:
+            print(f"{scenario.tool} is missing, no {scenario.key}: {TOOLS[scenario.tool]}",
+                  file=sys.stderr)  # fmt: skip
+    return found
+
+
+def write_readme(table):
+    """The table of a run for record, between its two marks."""
+    path = ROOT / "README.md"
+    before, begin, rest = path.read_text(encoding="utf-8").partition("<!-- perf -->\n")
+    _, end, after = rest.partition("<!-- /perf -->\n")
+    if not begin or not end:
+        sys.exit("README.md has no marks for the table")
+    path.write_text(f"{before}{begin}{table}{end}{after}", encoding="utf-8")
+
+
 def write(directory, bench, outcomes, note):
     directory.mkdir(parents=True, exist_ok=True)
     head = report.header(bench, note)
@@ -61,12 +86,14 @@ def write(directory, bench, outcomes, note):
             text = head + "".join("\n" + report.table(o) for o in mine)
             (directory / f"{group}.txt").write_text(text)
             (directory / f"{group}.svg").write_text(chart.draw(title, mine))
-    (directory / "summary.md").write_text(report.summary(outcomes, bench.peers))
+    table = report.summary(outcomes, bench.peers)
+    (directory / "summary.md").write_text(table)
+    return table
 
 
 def main(words=None):
     options = options_of(words)
-    scenarios = chosen(all_scenarios(), options.scenario, lambda s: s.key)
+    scenarios = scenarios_there(options)
     if options.list:
         for scenario in scenarios:
             print(f"{scenario.key:20} {scenario.title}")
@@ -86,7 +113,9 @@ def main(words=None):
         bench.close()
     is_whole = not options.scenario and not options.peer and not options.against
     output = options.output or ROOT / ("perf/results" if is_whole else "build/perf/results")
-    write(output, bench, outcomes, options.note)
+    table = write(output, bench, outcomes, options.note)
+    if options.readme:
+        write_readme(table)
     print(f"written to {os.path.relpath(output)}")
     own = [row for o in outcomes for row in o.rows if row.peer.name.startswith("gatehouse")]
     return 1 if any(row.failure or row.failed for row in own) else 0

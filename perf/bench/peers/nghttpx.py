@@ -9,6 +9,7 @@ from .base import Peer, Proxy, first_match, output_of
 class Nghttpx(Peer):
     name = "nghttpx"
     binary = "nghttpx"
+    package = "nghttp2-proxy"
     can = frozenset("tls http http2 plain websocket log reload renew workers".split())
 
     def version(self):

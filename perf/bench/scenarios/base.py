@@ -49,6 +49,7 @@ class Scenario:
     # Does it matter whether an access log is written? Then gatehouse has a row without.
     is_about_requests = True
     goal_note = ""
+    tool = None  # a program of others that it needs for its load
 
     def __init__(self):
         self._pace = {}

@@ -8,7 +8,7 @@ from ..programs import Failed
 from .base import Figure, Sample, Scenario
 
 CONNECTIONS = 9000
-SETTLE_S = 10.0
+SETTLE_S = 4.0
 
 
 def warm_up(scenario, bench, proxy, directory):
@@ -85,8 +85,11 @@ class Storm(Scenario):
 
 
 def settled(pid, target):
-    """What is left when it has come down, or has had its time to."""
-    end = time.monotonic() + SETTLE_S
-    while (found := proc.memory_kib(pid)) > target and time.monotonic() < end:
-        time.sleep(0.25)
+    """What is left when it has come down to the target, or no longer comes down."""
+    found, quiet_since = proc.memory_kib(pid), time.monotonic()
+    while found > target and time.monotonic() < quiet_since + SETTLE_S:
+        time.sleep(0.2)
+        now = proc.memory_kib(pid)
+        if now < found:
+            found, quiet_since = now, time.monotonic()
     return found

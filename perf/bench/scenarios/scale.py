@@ -71,6 +71,7 @@ class Balance(Scenario):
     group = "scale"
     title = "Connections of 4 workers: 64 of HTTP/1.1, then 16 of HTTP/2, all over TLS and long-lived"
     needs = frozenset({"tls", "http2", "workers"})
+    tool = "h2load"
     figures = (
         Figure("h1_most", "HTTP/1.1: most of a worker", "connections (16 is even)", 18),
         Figure("h1_least", "least", "connections", 14, more_is_better=True),
