@@ -354,7 +354,7 @@ lint-layers:
 
 # Every header compiles by itself.
 lint-headers: $(BUILD)/features.h $(BUILD)/version.h
-	@set -e; for header in $(HEADERS); do \
+	@set -e; for header in $(HEADERS) $(wildcard perf/tools/*.h); do \
 	    $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fsyntax-only -Wno-unused-function -x c $$header; done
 
 lint-libraries: $(BINARY)
@@ -364,10 +364,10 @@ lint-cppcheck: $(BUILD)/features.h $(BUILD)/version.h
 	@cppcheck -q --std=c11 --enable=warning,portability,performance --inline-suppr \
 	    --suppressions-list=tests/lint/cppcheck.txt --error-exitcode=1 -j 2 \
 	    --cppcheck-build-dir=$(shell mkdir -p $(BUILD)/cppcheck && echo $(BUILD)/cppcheck) \
-	    -D_GNU_SOURCE -D__x86_64__ -I. -I$(BUILD) $(SOURCES)
+	    -D_GNU_SOURCE -D__x86_64__ -I. -I$(BUILD) $(SOURCES) $(PERF_SOURCES)
 
 lint-tidy: $(BUILD)/features.h $(BUILD)/version.h
-	@$(PYTHON) tests/lint/run_tidy.py --build $(BUILD) $(SOURCES) -- \
+	@$(PYTHON) tests/lint/run_tidy.py --build $(BUILD) $(SOURCES) $(PERF_SOURCES) -- \
 	    -std=c11 $(CPPFLAGS_ALL)
 
 ## format: rewrite the C files by .clang-format
