@@ -6,6 +6,7 @@
 #include "gateway/daemon/control.h"
 
 #include "gateway/admin/admin.h"
+#include "gateway/base/background.h"
 #include "gateway/base/now.h"
 #include "gateway/daemon/control_workers.h"
 #include "gateway/daemon/drain.h"
@@ -429,6 +430,7 @@ static bool control_start(struct control *control, const struct admin_actions *a
                                control->reload, err)) {
         return false;
     }
+    background_enter(); /* the workers run by now, and inherit nothing of it */
     control_start_timers(control);
     overload_start(&control->overload, control->loop, control->shard,
                    overload_mark(options, memory_limit()), control->workers.workers,

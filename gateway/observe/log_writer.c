@@ -12,6 +12,7 @@
  * system call. After a quiet second it says that it sleeps; the next line then wakes it. */
 #include "gateway/observe/log_writer.h"
 
+#include "gateway/base/background.h"
 #include "gateway/base/check.h"
 #include "gateway/base/limits.h"
 #include "gateway/base/mem.h"
@@ -217,6 +218,7 @@ static void *run_writer(void *unused)
     uint64_t last_line_us = now_mono_fresh_us();
 
     (void)unused;
+    background_enter();
     while (true) {
         /* Read first: what was queued before the stop is then seen by the drain. */
         bool is_stopping = atomic_load(&writer.is_stopping);

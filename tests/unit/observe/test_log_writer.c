@@ -146,8 +146,8 @@ static void lines_arrive_once_and_in_order(void **state)
     log_writer_stop();
     for (int i = 0; i < PRODUCERS; i++) {
         struct str rest;
-        struct str line;
-        uint64_t number;
+        struct str line = { 0 };
+        uint64_t number = LINES;
 
         (void)snprintf(name, sizeof(name), "log%d", i);
         assert_true(temp_dir_read(*state, name, &content));
