@@ -94,22 +94,18 @@ class Program:
         return proc.CpuMark(self.pid)
 
     def stop(self):
+        """At once, with its descendants: nobody is served any more, a drain would only take time."""
         if self in Program.running:
             Program.running.remove(self)
         family = proc.descendants(self.pid)
         if self.process.poll() is None:
-            self.process.terminate()
-        try:
-            self.process.wait(3)
-        except subprocess.TimeoutExpired:
-            pass
-        for pid in family:
-            if pid != self.pid or self.process.poll() is None:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+            self.process.kill()
         self.process.wait(10)
+        for pid in family[1:]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe:
                 pipe.close()

@@ -4,6 +4,7 @@ import threading
 
 from .. import load
 from ..material import MORE, NAME
+from ..programs import Failed
 from .base import MICROSECONDS, Figure, Sample, Scenario
 
 SHARE = 0.3  # of what gatehouse's core could do
@@ -51,18 +52,38 @@ class Latency(Scenario):
 
     def measure(self, bench, peer, proxy, directory):
         seconds = max(1, round(2 * bench.seconds))
-        timer = threading.Timer(seconds / 3, self.disturb, (bench, peer, proxy))
-        timer.start()
+        disturbance = Later(seconds / 3, lambda: self.disturb(bench, peer, proxy))
         result = self.client(
             bench, proxy, directory, "rate", "--rate", Latency.rate, "--seconds", seconds,
             "--connections", CONNECTIONS, "--warm", Latency.rate // 5, "--path", "/bytes/1000",
         )  # fmt: skip
-        timer.join()
+        disturbance.join()
         return Sample(
             {figure.key: result.told[figure.key] for figure in self.figures},
             result.failed,
             result.shares,
         )
+
+
+class Later:
+    """A call after some seconds; what it raises comes up at join()."""
+
+    def __init__(self, seconds, call):
+        self._call = call
+        self._error = None
+        self._timer = threading.Timer(seconds, self._run)
+        self._timer.start()
+
+    def _run(self):
+        try:
+            self._call()
+        except (Failed, OSError) as error:
+            self._error = error
+
+    def join(self):
+        self._timer.join()
+        if self._error is not None:
+            raise self._error
 
 
 class LatencyReload(Latency):
