@@ -119,6 +119,8 @@
 /* Fewer where descriptors are few: one pipe, of two, for so many. */
 #define LIMIT_SPLICE_PIPE_SHARE 128u
 #define LIMIT_SPLICE_IDLE_PIPES 8u
+/* The rest of a body goes by splice from so many bytes on: below, a read or two are as cheap. */
+#define LIMIT_SPLICE_BODY_BYTES (256u * 1024u)
 
 /* --- Bytes in flight -------------------------------------------------------------------------- */
 /* Bodies wait in the out queue of the other leg: above high it is paused, below low resumed.

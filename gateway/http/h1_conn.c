@@ -13,6 +13,7 @@
 #include "gateway/http/h1_conn_state.h"
 #include "gateway/http/refusal_text.h"
 #include "gateway/http/status.h"
+#include "gateway/net/transport_splice.h"
 
 /* A usual request with its fields fits; more takes further blocks for as long as the request lasts.
  */
@@ -170,9 +171,10 @@ static void h1_conn_watch_head(struct h1_conn *h1)
 
 void h1_conn_watch_body(struct h1_conn *h1)
 {
-    bool waits_for_peer = h1->receive == H1_RECEIVE_DRAIN ||
-                          (h1->receive == H1_RECEIVE_BODY && h1->tunnel != H1_TUNNEL_OPEN &&
-                           !h1->is_paused && !h1->is_awaiting_continue);
+    bool waits_for_peer =
+        h1->receive == H1_RECEIVE_DRAIN ||
+        (h1->receive == H1_RECEIVE_BODY && h1->tunnel != H1_TUNNEL_OPEN && !h1->is_paused &&
+         !h1->is_awaiting_continue && !transport_splice_is_held_back(h1->conn.transport));
 
     if (waits_for_peer) {
         h1_conn_set_deadline(h1, H1_DEADLINE_BODY, h1->limits.body_timeout_ms);
@@ -663,7 +665,7 @@ static void h1_conn_on_end(void *owner, bool is_clean)
         /* Idle, in the middle of a head, or of a body that is thrown away. A peer that only ended
          * its own side may still be reading the last answer. */
         bool is_answer_leaving =
-            h1->receive == H1_RECEIVE_DRAIN || transport_queued_bytes(h1->conn.transport) > 0;
+            h1->receive == H1_RECEIVE_DRAIN || transport_is_sending(h1->conn.transport);
 
         h1_conn_break(h1, is_answer_leaving ? H1_PART_LINGER : H1_PART_NOW, LEG_END_PEER_CLOSED,
                       NULL);
@@ -675,6 +677,24 @@ static void h1_conn_on_end(void *owner, bool is_clean)
         h1_conn_on_response_end(h1, is_clean);
     } else {
         h1_conn_on_request_end(h1, is_clean);
+    }
+}
+
+/* Of a response body (h1_leg_splice_body). */
+static void h1_conn_on_spliced(void *owner, size_t len)
+{
+    struct h1_conn *h1 = owner;
+    size_t taken = 0;
+
+    if (!h1->is_leg_open || h1->is_leg_dead || h1->receive != H1_RECEIVE_BODY) {
+        return;
+    }
+    h1_body_skip(&h1->body, len);
+    h1->leg.wire_received_bytes += len;
+    h1_conn_watch_body(h1);
+    h1->leg.handler->on_body_spliced(h1->leg.owner, &h1->leg, len);
+    if (!h1->is_closed && h1->is_leg_open && !h1->is_leg_dead && h1_conn_body_is_whole(h1)) {
+        (void)h1_conn_receive_body(h1, (const unsigned char *)"", 0, &taken); /* its end */
     }
 }
 
@@ -709,6 +729,7 @@ static const struct transport_handler h1_conn_transport_handler = {
     .on_end = h1_conn_on_end,
     .on_drained = h1_conn_on_drained,
     .on_dead = h1_conn_on_dead,
+    .on_spliced = h1_conn_on_spliced,
 };
 
 static void h1_conn_on_head_deadline(struct h1_conn *h1)
@@ -753,7 +774,7 @@ static void h1_conn_on_deadline(void *arg)
         break;
     case H1_DEADLINE_HALF_CLOSED:
         if (transport_sent_bytes(transport) != h1->half_closed_sent_bytes ||
-            transport_queued_bytes(transport) > 0) {
+            transport_is_sending(transport)) {
             h1_conn_on_half_closed(h1);
             break;
         }

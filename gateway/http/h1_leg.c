@@ -3,9 +3,11 @@
  *
  * None of these operations calls the exchange back; what follows from them is told at the end of
  * the turn. On a dead leg they do nothing, release apart. */
+#include "gateway/base/check.h"
 #include "gateway/base/limits.h"
 #include "gateway/http/h1_conn_state.h"
 #include "gateway/http/h1_write.h"
+#include "gateway/net/transport_splice.h"
 
 static struct h1_conn *h1_leg_conn(const struct leg *leg)
 {
@@ -185,6 +187,33 @@ static void h1_leg_send_body(struct leg *leg, const unsigned char *bytes, size_t
     h1_leg_write(h1, bytes, len);
 }
 
+/* What is left of a body of known length, between two plain connections: nobody needs to look at it. */
+static bool h1_leg_splice_body(struct leg *leg, struct leg *to_leg)
+{
+    struct h1_conn *from = h1_leg_conn(leg);
+    struct h1_conn *to = h1_leg_conn(to_leg);
+
+    if (to_leg->ops != leg->ops || !h1_leg_is_live(from) || !h1_leg_is_live(to) ||
+        from->receive != H1_RECEIVE_BODY || from->body.framing != BODY_LENGTH ||
+        from->body.left < LIMIT_SPLICE_BODY_BYTES || from->offered_bytes > 0 || from->is_paused ||
+        to->send != H1_SEND_BODY || to->send_framing != BODY_LENGTH ||
+        to->send_left != from->body.left) {
+        return false;
+    }
+    return transport_splice_start_bytes(from->conn.transport, to->conn.transport, from->body.left);
+}
+
+static void h1_leg_note_spliced(struct leg *leg, size_t len)
+{
+    struct h1_conn *h1 = h1_leg_conn(leg);
+
+    if (h1_leg_is_live(h1)) {
+        CHECK(len <= h1->send_left);
+        h1->send_left -= len;
+        leg->wire_sent_bytes += len;
+    }
+}
+
 static void h1_leg_send_end(struct leg *leg, const struct headers *trailers)
 {
     struct h1_conn *h1 = h1_leg_conn(leg);
@@ -289,6 +318,8 @@ static void h1_leg_release(struct leg *leg)
 const struct leg_ops h1_leg_ops = {
     .send_head = h1_leg_send_head,
     .send_body = h1_leg_send_body,
+    .splice_body = h1_leg_splice_body,
+    .note_spliced = h1_leg_note_spliced,
     .send_end = h1_leg_send_end,
     .abort = h1_leg_abort,
     .pause = h1_leg_pause,

@@ -6,6 +6,7 @@
  */
 #include "gateway/http/h1_parse.h"
 
+#include "gateway/base/check.h"
 #include "gateway/base/limits.h"
 #include "gateway/base/vec.h"
 #include "gateway/http/target.h"
@@ -583,6 +584,15 @@ enum h1_body_event h1_body_next(struct h1_body *body, const unsigned char *bytes
         if (!h1_chunk_byte(body, (char)bytes[lines++])) {
             return h1_body_fail(body, (struct refusal){ 400, codec_error });
         }
+    }
+}
+
+void h1_body_skip(struct h1_body *body, uint64_t len)
+{
+    CHECK(body->framing == BODY_LENGTH && len <= body->left);
+    body->left -= len;
+    if (body->left == 0) {
+        body->state = BODY_STATE_DONE;
     }
 }
 

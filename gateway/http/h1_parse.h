@@ -86,6 +86,8 @@ void h1_body_init(struct h1_body *body, enum body_framing framing, uint64_t cont
  * *content is a view of `bytes`. A trailer section that is not complete yet is not taken. */
 enum h1_body_event h1_body_next(struct h1_body *body, const unsigned char *bytes, size_t len,
                                 size_t *taken, struct str *content);
+/* So many bytes of a body of known length went another way than h1_body_next(). */
+void h1_body_skip(struct h1_body *body, uint64_t len);
 /* The peer closed in order: true when that ends the body. */
 bool h1_body_may_end_here(const struct h1_body *body);
 

@@ -44,6 +44,8 @@ struct leg_handler {
     void (*on_head)(void *owner, struct leg *leg, struct head *head, bool is_end);
     /* Body bytes, de-chunked; good during the call. All are taken; to slow down, pause. */
     void (*on_body)(void *owner, struct leg *leg, const unsigned char *bytes, size_t len);
+    /* Body bytes that went by leg_ops.splice_body() to the other leg. NULL where that is never asked for. */
+    void (*on_body_spliced)(void *owner, struct leg *leg, size_t len);
     /* The message is complete; `trailers` is NULL or non-empty. Not called for a message that ended
      * with its head (is_end). */
     void (*on_complete)(void *owner, struct leg *leg, const struct headers *trailers);
@@ -65,6 +67,12 @@ struct leg_ops {
      * BODY_CHUNKED becomes chunked where the peer can, else close-delimited). is_end: no body. */
     void (*send_head)(struct leg *leg, const struct head *head, bool is_end);
     void (*send_body)(struct leg *leg, const unsigned char *bytes, size_t len);
+    /* Client role, within on_body(): the rest of the body goes from socket to socket to `to`, a leg that was sent
+     * all that came so far; on_body_spliced() tells, or on_body() again where bytes came another way. False:
+     * it cannot be, and nothing has changed. NULL: never. */
+    bool (*splice_body)(struct leg *leg, struct leg *to);
+    /* As after a send_body() of so many bytes: they went to this leg by splice_body() of the other. */
+    void (*note_spliced)(struct leg *leg, size_t len);
     /* `trailers` may be NULL. Not needed after a head with is_end. */
     void (*send_end)(struct leg *leg, const struct headers *trailers);
     /* Gives up: an unfinished message must not look complete to the peer (connection cut with a

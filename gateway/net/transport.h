@@ -38,6 +38,10 @@ struct transport_handler {
     void (*on_drained)(void *owner);
     /* The transport is dead; the owner must call transport_close(). No other callback follows. */
     void (*on_dead)(void *owner, enum transport_end end);
+    /* `len` more bytes of what it receives were taken by the transport it is spliced to
+     * (transport_splice.h); also with 0, when that one began or ceased to hold it back. May close. NULL:
+     * the owner need not know. */
+    void (*on_spliced)(void *owner, size_t len);
 };
 
 /* Takes over `fd`: connected and non-blocking. Reading starts when a handler is set. */
@@ -66,6 +70,8 @@ void transport_write_buffer(struct transport *transport, struct evbuffer *buffer
 void transport_flush(struct transport *transport);
 /* Plaintext bytes accepted and not yet taken by the kernel. */
 size_t transport_queued_bytes(const struct transport *transport);
+/* Something of ours, or of what is spliced to it, waits for the peer to take it. */
+bool transport_is_sending(const struct transport *transport);
 /* queued > LIMIT_STREAM_HIGH_BYTES: pause the source; on_drained tells when to resume. */
 bool transport_is_above_high(const struct transport *transport);
 

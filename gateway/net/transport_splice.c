@@ -29,7 +29,10 @@ struct transport_splice {
     struct transport *from;
     struct transport *to; /* NULL: stopped */
     struct pipe_pair pipe;
-    size_t piped; /* bytes in the pipe; 0: there is no pipe */
+    size_t piped;  /* bytes in the pipe; 0: there is no pipe */
+    uint64_t left; /* that may still be filled in */
+    size_t untold; /* bytes `to` took since the owner of `from` heard */
+    bool was_held_back;
     unsigned short_moves;
     uint64_t bytes;
     uint64_t at_ms;
@@ -58,6 +61,39 @@ static void transport_splice_give_pipe(struct transport_splice *flow)
 {
     pipe_cache_give(loop_pipes(flow->from->loop), &flow->pipe, flow->piped == 0);
     flow->piped = 0;
+}
+
+/* Bytes wait for room in `to`: in its queue, or in the pipe. */
+static bool transport_splice_is_blocked(const struct transport_splice *flow)
+{
+    return flow->piped > 0 || flow->to->queue != NULL;
+}
+
+bool transport_splice_is_held_back(const struct transport *from)
+{
+    return transport_is_spliced(from) && transport_splice_is_blocked(from->splice);
+}
+
+bool transport_is_sending(const struct transport *transport)
+{
+    return transport_queued_bytes(transport) > 0 ||
+           (transport->spliced_from != NULL && transport->spliced_from->splice->piped > 0);
+}
+
+/* The owner may close both. */
+static void transport_splice_tell(struct transport_splice *flow)
+{
+    struct transport *from = flow->from;
+    size_t count = flow->untold;
+    bool is_held_back = transport_splice_is_held_back(from);
+
+    if (from->is_closed || from->handler == NULL || from->handler->on_spliced == NULL ||
+        (count == 0 && is_held_back == flow->was_held_back)) {
+        return;
+    }
+    flow->untold = 0;
+    flow->was_held_back = is_held_back;
+    from->handler->on_spliced(from->owner, count);
 }
 
 /* `from` goes on by on_data(). */
@@ -97,12 +133,14 @@ static bool transport_splice_fill(struct transport_splice *flow)
         transport_splice_stop(flow);
         return false;
     }
-    ssize_t count = splice(from->fd, NULL, flow->pipe.write_fd, NULL, SPLICE_FILL_BYTES,
-                           SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    size_t room = flow->left < SPLICE_FILL_BYTES ? (size_t)flow->left : SPLICE_FILL_BYTES;
+    ssize_t count =
+        splice(from->fd, NULL, flow->pipe.write_fd, NULL, room, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     int error_number = errno;
     if (count > 0) {
         from->received_bytes += (uint64_t)count;
         flow->piped = (size_t)count;
+        flow->left -= (uint64_t)count;
         flow->bytes += (uint64_t)count;
         flow->at_ms = now_mono_ms();
         flow->short_moves = count < SPLICE_SHORT_BYTES ? flow->short_moves + 1 : 0;
@@ -111,7 +149,10 @@ static bool transport_splice_fill(struct transport_splice *flow)
     transport_splice_give_pipe(flow);
     if (count == 0) {
         transport_splice_stop(flow);
-        transport_end_wire(from);
+        transport_splice_tell(flow); /* before its end */
+        if (!from->is_closed) {
+            transport_end_wire(from);
+        }
     } else if (error_number != EAGAIN && error_number != EINTR) {
         transport_set_error(from, "%s", strerror(error_number));
         transport_die(from, TRANSPORT_END_RESET);
@@ -131,6 +172,7 @@ static bool transport_splice_drain(struct transport_splice *flow)
             to->sent_bytes += (uint64_t)count;
             to->sent_at_ms = now_mono_ms();
             flow->piped -= (size_t)count;
+            flow->untold += (size_t)count;
             transport_note_progress(to);
         } else if (count == -1 && errno == EINTR) {
             continue;
@@ -143,12 +185,6 @@ static bool transport_splice_drain(struct transport_splice *flow)
     }
     transport_splice_give_pipe(flow);
     return true;
-}
-
-/* Bytes wait for room in `to`: in its queue, or in the pipe. */
-static bool transport_splice_is_blocked(const struct transport_splice *flow)
-{
-    return flow->piped > 0 || flow->to->queue != NULL;
 }
 
 static void transport_splice_watch_source(struct transport_splice *flow)
@@ -164,6 +200,10 @@ static void transport_splice_run(struct transport_splice *flow)
 
     for (int i = 0; i < SPLICE_FILLS_PER_TURN && flow->to != NULL; i++) {
         if (flow->to->queue != NULL || (flow->piped > 0 && !transport_splice_drain(flow))) {
+            break;
+        }
+        if (flow->left == 0) {
+            transport_splice_stop(flow); /* as much as was asked for */
             break;
         }
         if (from->pause_reasons != 0 || from->is_wire_ended || !transport_splice_fill(flow)) {
@@ -185,7 +225,7 @@ static void transport_splice_run(struct transport_splice *flow)
         transport_watch_write(flow->to);
         return;
     }
-    if (flow->short_moves >= SPLICE_SHORT_MOVES) {
+    if (flow->left == 0 || flow->short_moves >= SPLICE_SHORT_MOVES) {
         transport_splice_stop(flow);
     }
     transport_splice_watch_source(flow);
@@ -201,6 +241,7 @@ void transport_splice_on_readable(struct transport *from)
          * recv(2) does. Waiting for more would spin. */
         transport_splice_stop(from->splice);
     }
+    transport_splice_tell(from->splice);
 }
 
 void transport_splice_on_writable(struct transport *to)
@@ -211,6 +252,7 @@ void transport_splice_on_writable(struct transport *to)
     if (flow->to != NULL && !transport_splice_is_blocked(flow)) {
         transport_unwatch_write_idle(to);
     }
+    transport_splice_tell(flow);
 }
 
 /* --- Starting --------------------------------------------------------------------------------- */
@@ -223,11 +265,17 @@ static bool transport_splice_is_plain(const struct transport *transport)
 
 bool transport_splice_start(struct transport *from, struct transport *to)
 {
+    return transport_splice_start_bytes(from, to, UINT64_MAX);
+}
+
+bool transport_splice_start_bytes(struct transport *from, struct transport *to, uint64_t len)
+{
     struct pipe_pair pair;
 
     if (!transport_splice_is_plain(from) || !transport_splice_is_plain(to) || from->is_wire_ended ||
         to->is_write_ending || transport_is_spliced(from) || to->spliced_from != NULL ||
-        !poller_make_level(&from->socket) || !poller_make_level(&to->socket) ||
+        (len != UINT64_MAX && !from->is_delivering) || !poller_make_level(&from->socket) ||
+        !poller_make_level(&to->socket) ||
         !pipe_cache_take(loop_pipes(from->loop), &pair)) {
         return false;
     }
@@ -238,6 +286,9 @@ bool transport_splice_start(struct transport *from, struct transport *to)
         from->splice->from = from;
     }
     from->splice->to = to;
+    from->splice->left = len;
+    from->splice->untold = 0;
+    from->splice->was_held_back = false;
     to->spliced_from = from;
     if (!from->is_delivering) {
         from->splice->bytes += transport_forward_unread(from, to);

@@ -13,6 +13,11 @@
  * False: it cannot be (a filter, no pipe left); nothing has changed then. Within on_data(): the owner
  * takes all it was offered. */
 bool transport_splice_start(struct transport *from, struct transport *to);
+/* The same for `len` bytes, and only within on_data(): with the last of them it stops, and on_data() goes on
+ * with what follows. Progress is told by on_spliced(). */
+bool transport_splice_start_bytes(struct transport *from, struct transport *to, uint64_t len);
+/* `to` does not take what came; `from` is not to blame for the silence. */
+bool transport_splice_is_held_back(const struct transport *from);
 bool transport_is_spliced(const struct transport *from);
 /* Bytes that went by splice from `from`, in all. */
 uint64_t transport_spliced_bytes(const struct transport *from);

@@ -7,6 +7,9 @@
 #include "gateway/proxy/header_ops.h"
 #include "gateway/proxy/response_rules.h"
 
+/* A piece of a response that shows that its origin sends faster than we look: bulk. */
+enum { EXCHANGE_BULK_BYTES = 32 * 1024 };
+
 void exchange_apply_response_ops(struct exchange *exchange, struct head *response)
 {
     const struct route *route = exchange->route;
@@ -142,10 +145,26 @@ static void exchange_on_upstream_body(void *owner, struct leg *leg, const unsign
         exchange_tunnel_touch(exchange);
     }
     client_leg->ops->send_body(client_leg, bytes, len);
-    if (!exchange->is_finished && !exchange->is_response_paused &&
-        client_leg->ops->is_above_high(client_leg)) {
+    if (exchange->is_finished || exchange->is_response_paused) {
+        return;
+    }
+    if (client_leg->ops->is_above_high(client_leg)) {
         exchange->is_response_paused = true;
         leg->ops->pause(leg);
+    } else if (len >= EXCHANGE_BULK_BYTES && !exchange->counts_messages &&
+               leg->ops->splice_body != NULL) {
+        (void)leg->ops->splice_body(leg, client_leg); /* else it goes on as before */
+    }
+}
+
+static void exchange_on_upstream_body_spliced(void *owner, struct leg *leg, size_t len)
+{
+    struct exchange *exchange = owner;
+
+    (void)leg;
+    if (!exchange->is_finished) {
+        exchange->response_body_bytes += len;
+        exchange->client_leg->ops->note_spliced(exchange->client_leg, len);
     }
 }
 
@@ -217,6 +236,7 @@ static void exchange_on_upstream_end(void *owner, struct leg *leg, enum leg_end 
 const struct leg_handler exchange_upstream_handler = {
     .on_head = exchange_on_upstream_head,
     .on_body = exchange_on_upstream_body,
+    .on_body_spliced = exchange_on_upstream_body_spliced,
     .on_complete = exchange_on_upstream_complete,
     .on_drained = exchange_on_upstream_drained,
     .on_end = exchange_on_upstream_end,

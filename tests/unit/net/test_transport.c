@@ -130,7 +130,7 @@ static void on_dead(void *arg, enum transport_end end)
     self->end = end;
 }
 
-static const struct transport_handler handler = { on_data, on_end, on_drained, on_dead };
+static const struct transport_handler handler = { on_data, on_end, on_drained, on_dead, NULL };
 
 static void open_pair(int type)
 {

@@ -74,7 +74,7 @@ static void on_dead(void *owner, enum transport_end end)
     ((struct side *)owner)->deaths++;
 }
 
-static const struct transport_handler handler = { on_data, on_end, on_drained, on_dead };
+static const struct transport_handler handler = { on_data, on_end, on_drained, on_dead, NULL };
 
 static void open_side(struct side *side)
 {
@@ -218,6 +218,83 @@ static void test_bulk_goes_without_on_data(void **state)
     assert_true(transport_received_bytes(source.transport) == BULK_BYTES);
     assert_true(transport_sent_bytes(target.transport) == BULK_BYTES);
     assert_true(transport_spliced_at_ms(source.transport) != 0);
+}
+
+/* --- So many bytes and no more ---------------------------------------------------------------- */
+
+static struct {
+    size_t wanted; /* to be asked for when the first bytes come */
+    size_t told;   /* by on_spliced() */
+    int holds;     /* times it was told that the target holds back */
+    bool is_spliced;
+} part;
+
+static size_t on_part_data(void *owner, const unsigned char *bytes, size_t len)
+{
+    size_t taken = on_data(owner, bytes, len);
+
+    if (part.wanted > 0) {
+        assert_true(transport_splice_start_bytes(source.transport, target.transport, part.wanted));
+        part.wanted = 0;
+    }
+    return taken;
+}
+
+static void on_part_spliced(void *owner, size_t len)
+{
+    assert_ptr_equal(owner, &source);
+    part.told += len;
+    part.holds += transport_splice_is_held_back(source.transport) ? 1 : 0;
+    part.is_spliced = transport_is_spliced(source.transport);
+}
+
+static const struct transport_handler part_handler = {
+    on_part_data, on_end, on_drained, on_dead, on_part_spliced,
+};
+
+static void start_part(size_t wanted)
+{
+    memset(&part, 0, sizeof(part));
+    part.wanted = wanted;
+    transport_set_handler(source.transport, &part_handler, &source);
+    assert_false(transport_splice_start_bytes(source.transport, target.transport, wanted));
+}
+
+static void test_so_many_bytes_and_no_more(void **state)
+{
+    (void)state;
+    start_part(BULK_BYTES / 2);
+    RUN_UNTIL(loop, move_all(BULK_BYTES));
+    assert_int_equal(part.told, BULK_BYTES / 2);
+    assert_true(transport_spliced_bytes(source.transport) == BULK_BYTES / 2);
+    assert_false(part.is_spliced); /* as the last of them was told */
+    assert_int_equal(source.data_bytes, BULK_BYTES / 2);
+}
+
+static void test_a_part_behind_a_slow_target(void **state)
+{
+    (void)state;
+    start_part(BULK_BYTES);
+    fill_up();
+    assert_true(part.holds > 0);
+    assert_true(transport_is_sending(target.transport));
+    assert_true(part.told < sent_bytes);
+    assert_loop_is_still();
+    RUN_UNTIL(loop, move_all(BULK_BYTES + PIECE_BYTES));
+    assert_int_equal(part.told, BULK_BYTES);
+    assert_false(transport_is_sending(target.transport));
+}
+
+/* What came is told before the end. */
+static void test_a_source_that_ends_within_the_part(void **state)
+{
+    (void)state;
+    start_part(BULK_BYTES);
+    RUN_UNTIL(loop, move_all(BULK_BYTES / 2));
+    close_far(&source);
+    RUN_UNTIL(loop, source.ends == 1);
+    assert_int_equal(part.told + source.data_bytes, BULK_BYTES / 2);
+    assert_false(transport_is_spliced(source.transport));
 }
 
 static void test_both_directions_at_once(void **state)
@@ -461,6 +538,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SPLICE_TEST(test_what_cannot_be_spliced),
         SPLICE_TEST(test_bulk_goes_without_on_data),
+        SPLICE_TEST(test_so_many_bytes_and_no_more),
+        SPLICE_TEST(test_a_part_behind_a_slow_target),
+        SPLICE_TEST(test_a_source_that_ends_within_the_part),
         SPLICE_TEST(test_both_directions_at_once),
         SPLICE_TEST(test_a_slow_target_holds_back),
         SPLICE_TEST(test_the_end_comes_after_the_last_byte),

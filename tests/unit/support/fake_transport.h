@@ -9,6 +9,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
 #include "gateway/net/transport.h"
+#include "gateway/net/transport_splice.h"
 
 enum fake_state { FAKE_OPEN, FAKE_CLOSED, FAKE_LINGERING, FAKE_RESET };
 
@@ -22,7 +23,9 @@ struct transport {
     uint64_t received_bytes;
     size_t queued_bytes; /* written, and as a test has it not taken by the kernel */
     enum fake_state state;
+    uint64_t spliced_left; /* asked for by transport_splice_start_bytes() */
     bool is_above_high;
+    bool is_held_back;
     bool is_offer_due;
     bool is_ended;
     bool is_end_clean;
@@ -160,6 +163,23 @@ bool transport_is_above_high(const struct transport *transport)
     return transport->is_above_high;
 }
 
+bool transport_is_sending(const struct transport *transport)
+{
+    return transport->queued_bytes > 0;
+}
+
+bool transport_splice_start_bytes(struct transport *from, struct transport *to, uint64_t len)
+{
+    CHECK(from->is_delivering && to->state == FAKE_OPEN);
+    from->spliced_left = len;
+    return true;
+}
+
+bool transport_splice_is_held_back(const struct transport *from)
+{
+    return from->is_held_back;
+}
+
 void transport_pause_read(struct transport *transport, unsigned reason)
 {
     transport->pause_reasons |= reason;
@@ -289,6 +309,16 @@ static inline void fake_receive(struct transport *transport, struct str bytes)
 {
     fake_new_turn();
     fake_deliver(transport, bytes);
+    fake_turn(transport);
+}
+
+/* So many bytes go from its socket to the other one. */
+static inline void fake_splice(struct transport *transport, size_t len)
+{
+    CHECK(len <= transport->spliced_left);
+    transport->spliced_left -= len;
+    fake_new_turn();
+    transport->handler->on_spliced(transport->owner, len);
     fake_turn(transport);
 }
 

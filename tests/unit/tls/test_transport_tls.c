@@ -82,7 +82,7 @@ static void on_dead(void *owner, enum transport_end why)
     end->transport = NULL;
 }
 
-static const struct transport_handler handler = { on_data, on_end, on_drained, on_dead };
+static const struct transport_handler handler = { on_data, on_end, on_drained, on_dead, NULL };
 
 static void on_handshake(void *owner, const struct tls_session_facts *facts)
 {
@@ -675,7 +675,8 @@ static size_t leave_lying(void *owner, const unsigned char *bytes, size_t len)
 
 static void test_bytes_collected_before(void **state)
 {
-    static const struct transport_handler collector = { leave_lying, on_end, on_drained, on_dead };
+    static const struct transport_handler collector = { leave_lying, on_end, on_drained, on_dead,
+                                                        NULL };
     struct tls_context *context = usual_context(&ec_pair);
     struct pair pair = { .server = { .is_echoing = true } };
     struct err err = { 0 };

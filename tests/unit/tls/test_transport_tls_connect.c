@@ -77,7 +77,7 @@ static void on_dead(void *owner, enum transport_end why)
     end->transport = NULL;
 }
 
-static const struct transport_handler handler = { on_data, on_end, on_drained, on_dead };
+static const struct transport_handler handler = { on_data, on_end, on_drained, on_dead, NULL };
 
 static void on_handshake(void *owner, const struct tls_session_facts *facts)
 {
