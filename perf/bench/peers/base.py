@@ -107,11 +107,15 @@ def first_match(pattern, text):
 
 
 def library_of(binary):
-    """The TLS library that a program is linked with, as the library itself says."""
+    """The TLS library that a program is linked with, as the library itself says; of BoringSSL, which
+    has no versions, the package."""
     found = re.search(r"libcrypto\S* => (\S+)", output_of("ldd", binary))
     if not found:
         return "TLS library linked in"
     library = ctypes.CDLL(found[1], mode=ctypes.RTLD_LOCAL)
     library.OpenSSL_version.restype = ctypes.c_char_p
     text = library.OpenSSL_version(0).decode()
-    return f"{text} of {pathlib.Path(found[1]).parent}" if "BoringSSL" in text else text
+    if "BoringSSL" in text and shutil.which("dpkg-query"):
+        package = output_of("dpkg-query", "-S", found[1]).partition(":")[0]
+        text += f", {output_of('dpkg-query', '-W', package).strip()}".replace("\t", " ")
+    return text

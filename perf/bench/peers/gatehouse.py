@@ -109,7 +109,10 @@ class Gatehouse(Peer):
         return output_of(self.path(), "version").split("\n")[0].removeprefix("gatehouse ")
 
     def library(self):
-        return library_of(self.path())
+        found = library_of(self.path())
+        if found.endswith("linked in"):
+            found = first_match(r"(BoringSSL.*)", output_of(self.path(), "version")) + ", linked in"
+        return found
 
     def start(self, job):
         gateway = Running(self.path(), job, self.has_access_log)
