@@ -227,7 +227,7 @@ static void h1_conn_refuse_partial(struct h1_conn *h1, const struct refusal *ref
 {
     struct head *head = arena_new_object(h1->arena, struct head);
 
-    h1_conn_refuse(h1, refusal, h1_head_partial(&h1->parser, bytes, head) ? head : NULL);
+    h1_conn_refuse(h1, refusal, h1_head_partial(&h1->incoming->parser, bytes, head) ? head : NULL);
 }
 
 /* A request body that breaks the rules or stalls. Before an answer was begun the client is told 400
@@ -259,7 +259,7 @@ static void h1_conn_refuse_body(struct h1_conn *h1, struct refusal refusal, enum
 static void h1_conn_start_head(struct h1_conn *h1)
 {
     h1->receive = H1_RECEIVE_HEAD;
-    h1->parser.arena = NULL; /* set up with the first byte: an idle connection needs no arena */
+    h1->incoming = NULL; /* set up with the first byte: an idle connection needs no arena */
 }
 
 static void h1_conn_prepare_parser(struct h1_conn *h1)
@@ -267,8 +267,9 @@ static void h1_conn_prepare_parser(struct h1_conn *h1)
     if (h1->arena == NULL) {
         h1->arena = arena_new(H1_ARENA_BLOCK_BYTES);
     }
-    if (h1->parser.arena == NULL) {
-        h1_head_init(&h1->parser, h1->is_client ? H1_RESPONSE : H1_REQUEST,
+    if (h1->incoming == NULL) {
+        h1->incoming = arena_new_object(h1->arena, struct h1_incoming);
+        h1_head_init(&h1->incoming->parser, h1->is_client ? H1_RESPONSE : H1_REQUEST,
                      h1->limits.max_header_bytes, h1->limits.max_headers, h1->arena);
     }
     if (h1->head == NULL) {
@@ -283,7 +284,7 @@ static void h1_conn_start_body(struct h1_conn *h1)
         h1->receive = H1_RECEIVE_ANSWER;
         return;
     }
-    h1_body_init(&h1->body, h1->head->framing, h1->head->content_length, h1->arena);
+    h1_body_init(&h1->incoming->body, h1->head->framing, h1->head->content_length, h1->arena);
     h1->receive = h1->head->framing == BODY_NONE ||
                           (h1->head->framing == BODY_LENGTH && h1->head->content_length == 0)
                       ? H1_RECEIVE_DONE
@@ -294,7 +295,7 @@ void h1_conn_begin_tunnel(struct h1_conn *h1)
 {
     h1->tunnel = H1_TUNNEL_OPEN;
     h1->wants_close = true; /* no request comes after it */
-    h1_body_init(&h1->body, BODY_TUNNEL, 0, h1->arena);
+    h1_body_init(&h1->incoming->body, BODY_TUNNEL, 0, h1->arena);
     h1->receive = H1_RECEIVE_BODY;
     h1_conn_set_deadline(h1, H1_DEADLINE_NONE, 0); /* spec CN-32: the exchange watches it */
     /* Bytes that waited for the answer are the first of the tunnel, an end that came is its end. */
@@ -312,16 +313,16 @@ static bool h1_conn_receive_request(struct h1_conn *h1, const unsigned char *byt
     struct refusal refusal;
 
     h1_conn_prepare_parser(h1);
-    switch (h1_head_parse(&h1->parser, bytes, len, h1->head, taken)) {
+    switch (h1_head_parse(&h1->incoming->parser, bytes, len, h1->head, taken)) {
     case H1_MORE:
         if (h1->is_peer_ended) {
             h1_conn_break(h1, H1_PART_NOW, LEG_END_PEER_CLOSED, NULL);
-        } else if (!h1_head_is_untouched(&h1->parser, len)) {
+        } else if (!h1_head_is_untouched(&h1->incoming->parser, len)) {
             h1_conn_watch_head(h1);
         }
         return false;
     case H1_FAILED:
-        h1_conn_refuse_partial(h1, &h1->parser.refusal, bytes);
+        h1_conn_refuse_partial(h1, &h1->incoming->parser.refusal, bytes);
         return false;
     case H1_DONE:
     default:
@@ -406,12 +407,12 @@ static bool h1_conn_receive_response(struct h1_conn *h1, const unsigned char *by
         return false;
     }
     h1_conn_prepare_parser(h1);
-    switch (h1_head_parse(&h1->parser, bytes, len, h1->head, taken)) {
+    switch (h1_head_parse(&h1->incoming->parser, bytes, len, h1->head, taken)) {
     case H1_MORE:
         h1_conn_watch_head(h1);
         return false;
     case H1_FAILED:
-        h1_conn_break_response(h1, &h1->parser.refusal);
+        h1_conn_break_response(h1, &h1->incoming->parser.refusal);
         return false;
     case H1_DONE:
     default:
@@ -443,14 +444,14 @@ static bool h1_conn_receive_response(struct h1_conn *h1, const unsigned char *by
 static bool h1_conn_body_is_whole(const struct h1_conn *h1)
 {
     return (h1->receive == H1_RECEIVE_BODY || h1->receive == H1_RECEIVE_DRAIN) &&
-           h1->body.framing == BODY_LENGTH && h1->body.left == 0;
+           h1->incoming->body.framing == BODY_LENGTH && h1->incoming->body.left == 0;
 }
 
 static bool h1_conn_receive_body(struct h1_conn *h1, const unsigned char *bytes, size_t len,
                                  size_t *taken)
 {
     struct str content;
-    enum h1_body_event event = h1_body_next(&h1->body, bytes, len, taken, &content);
+    enum h1_body_event event = h1_body_next(&h1->incoming->body, bytes, len, taken, &content);
 
     h1->is_awaiting_continue = false;
     h1->leg.wire_received_bytes += *taken;
@@ -463,11 +464,12 @@ static bool h1_conn_receive_body(struct h1_conn *h1, const unsigned char *bytes,
     case H1_BODY_END:
         h1->receive = H1_RECEIVE_DONE;
         h1_conn_set_deadline(h1, H1_DEADLINE_NONE, 0);
-        h1->leg.handler->on_complete(h1->leg.owner, &h1->leg,
-                                     h1->body.trailers.count > 0 ? &h1->body.trailers : NULL);
+        h1->leg.handler->on_complete(
+            h1->leg.owner, &h1->leg,
+            h1->incoming->body.trailers.count > 0 ? &h1->incoming->body.trailers : NULL);
         return true;
     case H1_BODY_FAILED:
-        h1_conn_refuse_body(h1, h1->body.refusal, LEG_END_PROTOCOL);
+        h1_conn_refuse_body(h1, h1->incoming->body.refusal, LEG_END_PROTOCOL);
         return false;
     case H1_BODY_MORE:
     default:
@@ -482,7 +484,7 @@ static bool h1_conn_receive_drain(struct h1_conn *h1, const unsigned char *bytes
 {
     struct str content;
 
-    switch (h1_body_next(&h1->body, bytes, len, taken, &content)) {
+    switch (h1_body_next(&h1->incoming->body, bytes, len, taken, &content)) {
     case H1_BODY_BYTES:
         h1->drained_bytes += *taken;
         if (h1->drained_bytes > LIMIT_LINGER_BYTES) {
@@ -495,7 +497,7 @@ static bool h1_conn_receive_drain(struct h1_conn *h1, const unsigned char *bytes
         h1_conn_leg_is_over(h1);
         return true;
     case H1_BODY_FAILED:
-        h1_conn_refuse_body(h1, h1->body.refusal, LEG_END_PROTOCOL);
+        h1_conn_refuse_body(h1, h1->incoming->body.refusal, LEG_END_PROTOCOL);
         return false;
     case H1_BODY_MORE:
     default:
@@ -640,7 +642,7 @@ static void h1_conn_on_response_end(struct h1_conn *h1, bool is_clean)
         h1_conn_break(h1, H1_PART_NOW, LEG_END_PEER_CLOSED, NULL);
         break;
     case H1_RECEIVE_BODY:
-        if (!is_clean || !h1_body_may_end_here(&h1->body)) {
+        if (!is_clean || !h1_body_may_end_here(&h1->incoming->body)) {
             h1_conn_break(h1, H1_PART_NOW, LEG_END_PEER_CUT_BODY, NULL);
             break;
         }
@@ -741,7 +743,8 @@ static void h1_conn_on_head_deadline(struct h1_conn *h1)
     if (h1->is_client) {
         h1->leg.wire_received_bytes += len;
         h1_conn_break(h1, H1_PART_NOW, LEG_END_BODY_TIMEOUT, "response_header_timeout");
-    } else if (bytes == NULL || h1_head_is_untouched(&h1->parser, len)) {
+    } else if (bytes == NULL || h1->incoming == NULL ||
+               h1_head_is_untouched(&h1->incoming->parser, len)) {
         h1_conn_break(h1, H1_PART_NOW, LEG_END_PEER_CLOSED, NULL);
     } else {
         h1_conn_refuse_partial(h1, &late, bytes);
@@ -757,8 +760,7 @@ static void h1_conn_on_deadline(void *arg)
     case H1_DEADLINE_IDLE_ARENA:
         arena_free(h1->arena);
         h1->arena = NULL;
-        h1->parser.arena =
-            NULL; /* had read empty lines at most: they are still with the transport */
+        h1->incoming = NULL; /* had read empty lines at most: they are still with the transport */
         h1->head = NULL;
         h1_conn_set_deadline(h1, H1_DEADLINE_IDLE,
                              h1->limits.idle_timeout_ms > LIMIT_IDLE_ARENA_MS

@@ -59,6 +59,12 @@ enum h1_parting {
     H1_PART_RESET,  /* what was written must not be taken for complete */
 };
 
+/* Of the message that is arriving. In the connection's arena: an idle connection has none. */
+struct h1_incoming {
+    struct h1_head_parser parser;
+    struct h1_body body;
+};
+
 struct h1_conn {
     struct conn conn; /* first: the interface */
     struct leg leg;
@@ -67,11 +73,10 @@ struct h1_conn {
     struct timer timer;
     struct deferred later; /* tells on_closed or on_idle at the end of the turn */
     struct conn_limits limits;
-    struct h1_head_parser parser;
-    struct h1_body body;
-    struct str asked_upgrade; /* client role, with H1_TUNNEL_ASKED */
-    struct head *head;        /* in the arena: request received, or response under way */
-    uint64_t send_left;       /* with BODY_LENGTH */
+    struct h1_incoming *incoming; /* NULL: nothing of it was seen */
+    struct str asked_upgrade;     /* client role, with H1_TUNNEL_ASKED */
+    struct head *head;            /* in the arena: request received, or response under way */
+    uint64_t send_left;           /* with BODY_LENGTH */
     uint64_t drained_bytes;
     uint64_t leg_opened_turn; /* client role: loop_turn_count() */
     uint64_t half_closed_sent_bytes;

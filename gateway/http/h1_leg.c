@@ -97,8 +97,8 @@ static void h1_leg_send_request(struct h1_conn *h1, const struct head *head, boo
 static bool h1_leg_can_drain(const struct h1_conn *h1)
 {
     return h1->receive == H1_RECEIVE_DONE ||
-           (h1->body.framing == BODY_LENGTH && h1->body.left <= LIMIT_LINGER_BYTES &&
-            !h1->is_awaiting_continue);
+           (h1->incoming->body.framing == BODY_LENGTH &&
+            h1->incoming->body.left <= LIMIT_LINGER_BYTES && !h1->is_awaiting_continue);
 }
 
 static void h1_leg_send_interim(struct h1_conn *h1, const struct head *head)
