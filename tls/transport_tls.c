@@ -1,7 +1,7 @@
 /* transport_tls: TLS as a filter on a transport, either side; how the client's side begins is in
  * transport_tls_connect.c. Owned by the transport, freed with it; one worker's.
  *
- * The library reads and writes through one BIO of ours: it reads from the bytes open() was called
+ * The library reads and writes through a BIO of ours (tls_bio): it reads from the bytes open() was called
  * with, wherever they lie, and what it writes goes to the transport, which gathers it. So a recv feeds
  * any number of records and a flight leaves in one send. An idle connection holds no buffer here.
  *
@@ -14,10 +14,9 @@
 #include "gateway/base/now.h"
 #include "tls/context_ssl.h"
 #include "tls/handshake_failure.h"
+#include "tls/tls_bio.h"
 #include "tls/transport_tls_state.h"
 
-#include <openssl/bio.h>
-#include <pthread.h>
 #include <string.h>
 
 enum {
@@ -30,71 +29,6 @@ enum {
     RECORD_IDLE_MS = 1000,
     ALERT_RECORD_BYTES = 7,
 };
-
-/* --- The BIO ---------------------------------------------------------------------------------- */
-
-static int tls_bio_read(BIO *bio, char *out, int len)
-{
-    struct transport_tls *tls = BIO_get_data(bio);
-    size_t count = len > 0 ? (size_t)len : 0;
-
-    BIO_clear_retry_flags(bio);
-    if (tls->input_len == 0) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    count = count < tls->input_len ? count : tls->input_len;
-    memcpy(out, tls->input, count);
-    tls->input += count;
-    tls->input_len -= count;
-    return (int)count;
-}
-
-static int tls_bio_write(BIO *bio, const char *bytes, int len)
-{
-    struct transport_tls *tls = BIO_get_data(bio);
-
-    BIO_clear_retry_flags(bio);
-    if (len <= 0) {
-        return 0;
-    }
-    /* Always all of it: what the kernel does not take is the transport's to keep. */
-    transport_send_wire(tls->transport, (const unsigned char *)bytes, (size_t)len);
-    return len;
-}
-
-static long tls_bio_ctrl(BIO *bio, int command, long number, void *pointer)
-{
-    (void)bio;
-    (void)number;
-    (void)pointer;
-    return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
-static BIO_METHOD *tls_bio_method;
-static pthread_once_t tls_bio_once = PTHREAD_ONCE_INIT;
-
-static void tls_make_bio_method(void)
-{
-    tls_bio_method = BIO_meth_new(0, "transport");
-    if (tls_bio_method != NULL) {
-        (void)BIO_meth_set_read(tls_bio_method, tls_bio_read); /* these three only store */
-        (void)BIO_meth_set_write(tls_bio_method, tls_bio_write);
-        (void)BIO_meth_set_ctrl(tls_bio_method, tls_bio_ctrl);
-    }
-}
-
-static BIO *tls_new_bio(struct transport_tls *tls)
-{
-    (void)pthread_once(&tls_bio_once, tls_make_bio_method); /* cannot fail */
-    BIO *bio = tls_bio_method != NULL ? BIO_new(tls_bio_method) : NULL;
-
-    if (bio != NULL) {
-        BIO_set_data(bio, tls);
-        BIO_set_init(bio, 1);
-    }
-    return bio;
-}
 
 /* --- Handshake and failure -------------------------------------------------------------------- */
 
@@ -155,6 +89,7 @@ static void tls_read_facts(struct transport_tls *tls)
 static bool tls_shake_hands(struct transport_tls *tls)
 {
     ERR_clear_error();
+    tls_bio_enter(tls);
     int result = SSL_do_handshake(tls->ssl);
 
     if (result != 1) {
@@ -197,6 +132,7 @@ static size_t tls_read_records(struct transport_tls *tls, unsigned char *out, in
 
     *ssl_error = SSL_ERROR_NONE;
     while (filled < LOOP_READ_BUFFER_BYTES) {
+        tls_bio_enter(tls);
         int count = SSL_read(tls->ssl, out + filled, (int)(LOOP_READ_BUFFER_BYTES - filled));
         if (count <= 0) {
             *ssl_error = SSL_get_error(tls->ssl, count);
@@ -312,6 +248,7 @@ static size_t tls_seal(void *filter, const unsigned char *bytes, size_t len)
     while (taken < len) {
         size_t limit = tls_record_limit(tls);
         size_t part = len - taken < limit ? len - taken : limit;
+        tls_bio_enter(tls);
         int written = SSL_write(tls->ssl, bytes + taken, (int)part);
         if (written <= 0) {
             /* The BIO takes everything, so there is nothing to wait for. */
@@ -332,6 +269,7 @@ static void tls_seal_end(void *filter)
 
     if (tls->phase == TLS_OPEN) {
         ERR_clear_error();
+        tls_bio_enter(tls);
         /* Only ours is sent; the peer's close_notify comes with the bytes it still reads. */
         (void)SSL_shutdown(tls->ssl);
         ERR_clear_error();
@@ -371,7 +309,7 @@ struct transport_tls *transport_tls_new(struct transport *transport, SSL *ssl,
                                         struct err *err)
 {
     struct transport_tls *tls = mem_new(struct transport_tls);
-    BIO *bio = ssl != NULL ? tls_new_bio(tls) : NULL;
+    BIO *bio = ssl != NULL ? tls_bio_ref() : NULL;
 
     tls->ssl = ssl;
     if (bio == NULL) {

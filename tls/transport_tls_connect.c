@@ -2,6 +2,7 @@
  * both sides are one (transport_tls.c). One worker's. */
 #include "gateway/base/mem.h"
 #include "tls/client_context_ssl.h"
+#include "tls/tls_bio.h"
 #include "tls/transport_tls.h"
 #include "tls/transport_tls_state.h"
 
@@ -9,6 +10,7 @@
 static bool connect_say_hello(struct transport_tls *tls, struct err *err)
 {
     ERR_clear_error();
+    tls_bio_enter(tls);
     int result = SSL_do_handshake(tls->ssl);
 
     if (result == 1 || SSL_get_error(tls->ssl, result) != SSL_ERROR_WANT_READ) {
