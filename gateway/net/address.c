@@ -1,5 +1,7 @@
-/* address: socket addresses and CIDR ranges. Pure; values only, nothing is owned. */
+/* address: socket addresses and CIDR ranges. Pure; values only, but for what address_keep() owns. */
 #include "gateway/net/address.h"
+
+#include "gateway/base/mem.h"
 
 #include <arpa/inet.h>
 #include <stddef.h>
@@ -301,6 +303,56 @@ bool address_from_sockaddr(struct address *address, const struct sockaddr *socka
     memcpy(&address->un, sockaddr, len);
     address->len = len;
     return true;
+}
+
+void address_keep(struct address_kept *kept, const struct address *address)
+{
+    address_kept_cleanup(kept);
+    switch (address_family(address)) {
+    case AF_UNSPEC:
+        break;
+    case AF_INET:
+        kept->in4 = address->in4;
+        break;
+    case AF_INET6:
+        kept->in6 = address->in6;
+        break;
+    default:
+        kept->other.whole = mem_new(struct address);
+        *kept->other.whole = *address;
+        kept->family = address->sockaddr.sa_family;
+        break;
+    }
+}
+
+struct address address_recall(const struct address_kept *kept)
+{
+    struct address address = { 0 };
+
+    switch (kept->family) {
+    case AF_UNSPEC:
+        break;
+    case AF_INET:
+        address.len = sizeof(kept->in4);
+        address.in4 = kept->in4;
+        break;
+    case AF_INET6:
+        address.len = sizeof(kept->in6);
+        address.in6 = kept->in6;
+        break;
+    default:
+        address = *kept->other.whole;
+        break;
+    }
+    return address;
+}
+
+void address_kept_cleanup(struct address_kept *kept)
+{
+    if (kept->family != AF_UNSPEC && kept->family != AF_INET && kept->family != AF_INET6) {
+        mem_free(kept->other.whole);
+    }
+    memset(kept, 0, sizeof(*kept));
 }
 
 static bool address_bits_equal(const unsigned char *a, const unsigned char *b, unsigned bits)

@@ -21,6 +21,23 @@ struct address {
     };
 };
 
+/* An address at rest with a connection, a quarter as large: only a path of a unix socket, which few
+ * have, takes memory of its own. Zeroed: none. */
+struct address_kept {
+    union {
+        sa_family_t family;
+        struct sockaddr_in in4;
+        struct sockaddr_in6 in6;
+        struct {
+            sa_family_t family_too;
+            struct address *whole;
+        } other;
+    };
+};
+void address_keep(struct address_kept *kept, const struct address *address);
+struct address address_recall(const struct address_kept *kept);
+void address_kept_cleanup(struct address_kept *kept);
+
 /* "10.0.0.1", "::1", "[::1]", "unix:///path", "unix://@abstract"; no names. */
 bool address_parse(struct str text, uint16_t port, struct address *address);
 /* "10.0.0.1:80", "[::1]:80", ":80" (all IPv4 addresses). */

@@ -45,7 +45,7 @@ struct transport *transport_new(struct loop *loop, int fd, const struct address 
     transport->fd = fd;
     transport->read_bytes = LOOP_READ_BYTES;
     if (peer != NULL) {
-        transport->peer = *peer;
+        address_keep(&transport->peer, peer);
     }
     /* A unix socket that carries descriptors is read short though there is more. */
     bool is_edge = peer == NULL || address_family(peer) != AF_UNIX;
@@ -113,34 +113,34 @@ int transport_fd(const struct transport *transport)
     return transport->fd;
 }
 
-const struct address *transport_peer(const struct transport *transport)
+struct address transport_peer(const struct transport *transport)
 {
-    return &transport->peer;
+    return address_recall(&transport->peer);
 }
 
-const struct address *transport_local(struct transport *transport)
+struct address transport_local(struct transport *transport)
 {
     struct sockaddr_storage storage;
     socklen_t len = sizeof(storage);
+    struct address local = { 0 };
 
-    if (transport->local == NULL) {
-        transport->local = mem_new(struct address);
+    if (!transport->is_local_known) {
+        transport->is_local_known = true;
         /* A failure leaves the empty address, printed as "-". */
-        if (getsockname(transport->fd, (struct sockaddr *)&storage, &len) == 0) {
-            (void)address_from_sockaddr(transport->local, (struct sockaddr *)&storage, len);
+        if (getsockname(transport->fd, (struct sockaddr *)&storage, &len) == 0 &&
+            address_from_sockaddr(&local, (struct sockaddr *)&storage, len)) {
+            address_keep(&transport->local, &local);
         }
     }
-    return transport->local;
+    return address_recall(&transport->local);
 }
 
 void transport_set_addresses(struct transport *transport, const struct address *peer,
                              const struct address *local)
 {
-    transport->peer = *peer;
-    if (transport->local == NULL) {
-        transport->local = mem_new(struct address);
-    }
-    *transport->local = *local;
+    address_keep(&transport->peer, peer);
+    address_keep(&transport->local, local);
+    transport->is_local_known = true;
 }
 
 uint64_t transport_received_bytes(const struct transport *transport)
@@ -220,7 +220,8 @@ static void transport_free(void *memory)
     mem_free(transport->unread.bytes);
     mem_free(transport->splice);
     mem_free(transport->error);
-    mem_free(transport->local);
+    address_kept_cleanup(&transport->peer);
+    address_kept_cleanup(&transport->local);
     mem_free(transport);
 }
 

@@ -53,9 +53,9 @@ void transport_set_handler(struct transport *transport, const struct transport_h
                            void *owner);
 struct loop *transport_loop(const struct transport *transport);
 int transport_fd(const struct transport *transport);
-const struct address *transport_peer(const struct transport *transport);
+struct address transport_peer(const struct transport *transport);
 /* Asked from the kernel at the first call, then kept. */
-const struct address *transport_local(struct transport *transport);
+struct address transport_local(struct transport *transport);
 
 /* Other addresses than the socket's are meant: a load balancer told them (PROXY protocol). */
 void transport_set_addresses(struct transport *transport, const struct address *peer,

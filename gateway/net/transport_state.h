@@ -46,8 +46,9 @@ struct transport {
     bool is_closed;
     bool is_dead;
     bool is_death_told;
-    bool is_reading;    /* it is told when it is readable */
-    bool is_writing;    /* and writable */
+    bool is_reading; /* it is told when it is readable */
+    bool is_writing; /* and writable */
+    bool is_local_known;
     bool is_delivering; /* on_data() is on the stack */
     /* Input */
     bool is_unread_wire;    /* kept bytes came before the filter and belong to it */
@@ -67,8 +68,8 @@ struct transport {
     bool is_lingering;
 
     char *error;
-    struct address *local;
-    struct address peer;
+    struct address_kept peer;
+    struct address_kept local;
 };
 
 /* Dead from now on; the owner hears it at the end of the turn. */

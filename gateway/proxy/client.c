@@ -334,14 +334,14 @@ void client_describe(struct client *client)
     if (client->address_text != NULL) {
         return;
     }
-    const struct address *peer = transport_peer(client->transport);
-    const struct address *local = transport_local(client->transport);
-    bool is_ip = address_family(peer) == AF_INET || address_family(peer) == AF_INET6;
+    struct address peer = transport_peer(client->transport);
+    struct address local = transport_local(client->transport);
+    bool is_ip = address_family(&peer) == AF_INET || address_family(&peer) == AF_INET6;
     struct str texts[] = {
-        address_print(peer, peer_text),
-        is_ip ? address_print_host(peer, peer_host) : STR(""),
-        address_print(local, local_text),
-        is_ip ? address_print_host(local, local_host) : STR(""),
+        address_print(&peer, peer_text),
+        is_ip ? address_print_host(&peer, peer_host) : STR(""),
+        address_print(&local, local_text),
+        is_ip ? address_print_host(&local, local_host) : STR(""),
         client->direct != NULL ? address_print(client->direct, direct_text) : STR(""),
     };
     client->address_text =

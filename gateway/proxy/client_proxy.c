@@ -9,13 +9,13 @@
 bool client_proxy_is_due(const struct client *client)
 {
     const struct worker_options *options = &client->worker->options;
-    const struct address *peer = transport_peer(client->transport);
 
     if (options->accept_proxy == ACCEPT_PROXY_OFF) {
         return false;
     }
+    struct address peer = transport_peer(client->transport);
     for (size_t i = 0; i < options->proxy_range_count; i++) {
-        if (cidr_contains(&options->proxy_ranges[i], peer)) {
+        if (cidr_contains(&options->proxy_ranges[i], &peer)) {
             return true;
         }
     }
@@ -46,7 +46,7 @@ static void client_proxy_believe(struct client *client, const struct proxy_proto
         return; /* the balancer speaks for itself: a health check, say */
     }
     client->direct = mem_new(struct address);
-    *client->direct = *transport_peer(client->transport);
+    *client->direct = transport_peer(client->transport);
     transport_set_addresses(client->transport, &header->source, &header->destination);
 }
 

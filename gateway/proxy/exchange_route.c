@@ -53,10 +53,11 @@ static void exchange_route_apply_entry_rules(struct exchange *exchange)
     struct client *client = exchange->client;
     struct worker *worker = exchange->worker;
 
+    struct address peer = transport_peer(client->transport);
     client_describe(client);
     request_id_make(&worker->clusters.random, exchange->request_id);
     struct request_source source = {
-        .peer = transport_peer(client->transport),
+        .peer = &peer,
         .peer_host = client->peer_host,
         .local_host = client->local_host,
         .is_tls = client->is_tls,

@@ -243,7 +243,7 @@ static void exchange_note_connection(struct exchange *exchange, struct transport
     if (transport == NULL || exchange->worker->options.access_log == NULL) {
         return;
     }
-    exchange->upstream_local = *transport_local(transport);
+    exchange->upstream_local = transport_local(transport);
     tls = transport_tls_facts(transport);
     if (tls != NULL) {
         exchange->upstream_tls_version =
@@ -285,8 +285,11 @@ static bool exchange_fill_pool_request(struct exchange *exchange)
     }
     if (cluster->proxy_protocol != PROXY_PROTOCOL_NONE) { /* DR-80 */
         wanted->key.client_id = client->id;
-        wanted->key.client = transport_peer(client->transport);
-        wanted->key.client_local = transport_local(client->transport);
+        struct address *addresses = arena_new_array(exchange->arena, struct address, 2);
+        addresses[0] = transport_peer(client->transport);
+        addresses[1] = transport_local(client->transport);
+        wanted->key.client = &addresses[0];
+        wanted->key.client_local = &addresses[1];
     }
     /* Towards HTTP/2 the key's answer is ours to give. */
     return !exchange->is_upgrade || wanted->key.version != HTTP_VERSION_2 ||

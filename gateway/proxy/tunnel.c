@@ -396,7 +396,7 @@ static void tunnel_join(struct tunnel *tunnel, struct transport *upstream)
     cluster_count_connection(tunnel->cluster, 1);
     tunnel->endpoint->request_count++;
     if (tunnel->worker->options.access_log != NULL) {
-        tunnel->upstream_local = *transport_local(upstream);
+        tunnel->upstream_local = transport_local(upstream);
     }
     /* Who takes nothing is silent: the idle timeout's affair. */
     transport_set_write_timeout(upstream, 0);
@@ -432,6 +432,8 @@ static void tunnel_connect(struct tunnel *tunnel)
     struct cluster *cluster = tunnel->cluster;
     struct transport *client = tunnel->client->transport;
     struct endpoint *endpoint = cluster_pick_endpoint(cluster, NULL, 0);
+    struct address peer;
+    struct address local;
     struct connect_options options = {
         .version = HTTP_VERSION_1_1,
         .server_name = cluster_server_name(cluster, str_from(NULL, 0)),
@@ -444,8 +446,10 @@ static void tunnel_connect(struct tunnel *tunnel)
     endpoint_begin_use(endpoint);
     tunnel->endpoint = endpoint;
     if (cluster->proxy_protocol != PROXY_PROTOCOL_NONE) {
-        options.client = transport_peer(client);
-        options.client_local = transport_local(client);
+        peer = transport_peer(client);
+        local = transport_local(client);
+        options.client = &peer; /* copied by connect_start() */
+        options.client_local = &local;
     }
     tunnel->connect = connect_start(endpoint, &options, tunnel_on_connected, tunnel);
 }

@@ -70,6 +70,7 @@ static void addresses_print_as_they_are_written(void **state)
         { "unix://@name", "unix://@name", "@name", AF_UNIX, 0 },
     };
     char out[ADDRESS_TEXT_BYTES];
+    struct address_kept kept = { 0 };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -82,7 +83,13 @@ static void addresses_print_as_they_are_written(void **state)
         assert_int_equal(address_port(&address), rows[i].port);
         assert_true(address_from_sockaddr(&copy, &address.sockaddr, address.len));
         assert_true(address_equals(&address, &copy));
+        address_keep(&kept, &address);
+        copy = address_recall(&kept);
+        assert_true(address_equals(&address, &copy));
+        assert_string_equal(address_print(&copy, out).ptr, rows[i].printed);
     }
+    address_kept_cleanup(&kept);
+    assert_int_equal(address_recall(&kept).len, 0);
 }
 
 static void addresses_differ_by_port_family_and_bytes(void **state)
