@@ -149,7 +149,10 @@
 #define LIMIT_DELAYED_CLOSE_MS 1000u /* lingering close, so that a refusal is read */
 /* A client that half-closed after its request and gets nothing for so long is taken for gone. */
 #define LIMIT_HALF_CLOSED_MS 1000u
-/* An idle connection keeps its request memory for so long before giving it back. */
+/* Requests under way at one moment take turns with so many blocks of memory; in a larger crowd the rest
+ * is allocated and freed. */
+#define LIMIT_SPARE_ARENAS 64u
+/* An idle HTTP/2 connection keeps its request memory for so long before giving it back. */
 #define LIMIT_IDLE_ARENA_MS 2000u
 #define LIMIT_LINGER_BYTES (256u * 1024u)
 #define LOOP_TIMER_TICK_MS 16u

@@ -6,6 +6,7 @@
  * after each one the state is looked at anew; memory stays until the turn ends. */
 #include "gateway/http/h1_conn.h"
 
+#include "gateway/base/arena_cache.h"
 #include "gateway/base/check.h"
 #include "gateway/base/limits.h"
 #include "gateway/base/mem.h"
@@ -15,10 +16,6 @@
 #include "gateway/http/status.h"
 #include "gateway/net/transport_splice.h"
 
-/* A usual request with its fields fits; more takes further blocks for as long as the request lasts.
- */
-enum { H1_ARENA_BLOCK_BYTES = 8 * 1024 };
-
 static struct h1_conn *h1_conn_of(struct conn *conn)
 {
     return (struct h1_conn *)conn;
@@ -26,11 +23,19 @@ static struct h1_conn *h1_conn_of(struct conn *conn)
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
+static void h1_conn_give_arena(struct h1_conn *h1)
+{
+    arena_cache_give(loop_arenas(h1->loop), h1->arena);
+    h1->arena = NULL;
+    h1->incoming = NULL;
+    h1->head = NULL;
+}
+
 static void h1_conn_free(void *memory)
 {
     struct h1_conn *h1 = memory;
 
-    arena_free(h1->arena);
+    h1_conn_give_arena(h1);
     mem_free(h1);
 }
 
@@ -145,13 +150,7 @@ static void h1_conn_set_deadline(struct h1_conn *h1, enum h1_deadline deadline, 
 
 static void h1_conn_watch_idle(struct h1_conn *h1)
 {
-    uint32_t idle_ms = h1->limits.idle_timeout_ms;
-
-    if (h1->arena != NULL && (idle_ms == 0 || idle_ms > LIMIT_IDLE_ARENA_MS)) {
-        h1_conn_set_deadline(h1, H1_DEADLINE_IDLE_ARENA, LIMIT_IDLE_ARENA_MS);
-    } else {
-        h1_conn_set_deadline(h1, H1_DEADLINE_IDLE, idle_ms);
-    }
+    h1_conn_set_deadline(h1, H1_DEADLINE_IDLE, h1->limits.idle_timeout_ms);
 }
 
 /* From the first byte of a head to its end, not from the last one that came. */
@@ -265,7 +264,7 @@ static void h1_conn_start_head(struct h1_conn *h1)
 static void h1_conn_prepare_parser(struct h1_conn *h1)
 {
     if (h1->arena == NULL) {
-        h1->arena = arena_new(H1_ARENA_BLOCK_BYTES);
+        h1->arena = arena_cache_take(loop_arenas(h1->loop));
     }
     if (h1->incoming == NULL) {
         h1->incoming = arena_new_object(h1->arena, struct h1_incoming);
@@ -317,7 +316,9 @@ static bool h1_conn_receive_request(struct h1_conn *h1, const unsigned char *byt
     case H1_MORE:
         if (h1->is_peer_ended) {
             h1_conn_break(h1, H1_PART_NOW, LEG_END_PEER_CLOSED, NULL);
-        } else if (!h1_head_is_untouched(&h1->incoming->parser, len)) {
+        } else if (h1_head_is_untouched(&h1->incoming->parser, len)) {
+            h1_conn_give_arena(h1); /* empty lines: they are still with the transport */
+        } else {
             h1_conn_watch_head(h1);
         }
         return false;
@@ -578,8 +579,7 @@ void h1_conn_leg_is_over(struct h1_conn *h1)
                                                                               : H1_PART_LINGER);
         return;
     }
-    arena_reset(h1->arena);
-    h1->head = NULL;
+    h1_conn_give_arena(h1);
     h1->send = H1_SEND_HEAD;
     h1->is_paused = false;
     h1_conn_start_head(h1);
@@ -757,16 +757,6 @@ static void h1_conn_on_deadline(void *arg)
     struct transport *transport = h1->conn.transport;
 
     switch (h1->deadline) {
-    case H1_DEADLINE_IDLE_ARENA:
-        arena_free(h1->arena);
-        h1->arena = NULL;
-        h1->incoming = NULL; /* had read empty lines at most: they are still with the transport */
-        h1->head = NULL;
-        h1_conn_set_deadline(h1, H1_DEADLINE_IDLE,
-                             h1->limits.idle_timeout_ms > LIMIT_IDLE_ARENA_MS
-                                 ? h1->limits.idle_timeout_ms - LIMIT_IDLE_ARENA_MS
-                                 : 0);
-        break;
     case H1_DEADLINE_HEAD:
         h1_conn_on_head_deadline(h1);
         break;

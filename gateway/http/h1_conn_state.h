@@ -45,7 +45,6 @@ enum h1_tunnel {
 /* What the one timer waits for. */
 enum h1_deadline {
     H1_DEADLINE_NONE,
-    H1_DEADLINE_IDLE_ARENA, /* first part of idle: then the arena is given back */
     H1_DEADLINE_IDLE,
     H1_DEADLINE_HEAD,
     H1_DEADLINE_BODY,
@@ -69,7 +68,7 @@ struct h1_conn {
     struct conn conn; /* first: the interface */
     struct leg leg;
     struct loop *loop;
-    struct arena *arena; /* NULL while idle for long */
+    struct arena *arena; /* the loop's, for one message each way; NULL while idle */
     struct timer timer;
     struct deferred later; /* tells on_closed or on_idle at the end of the turn */
     struct conn_limits limits;

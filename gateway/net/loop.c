@@ -7,6 +7,7 @@
  * library's is under way (loop_library_hold()); else the library waits, for the poller as well. */
 #include "gateway/net/loop.h"
 
+#include "gateway/base/arena_cache.h"
 #include "gateway/base/check.h"
 #include "gateway/base/limits.h"
 #include "gateway/base/mem.h"
@@ -75,6 +76,7 @@ struct loop {
     struct loop_stage plain_stage;
     struct loop_stage wire_stage;
     struct pipe_cache pipes;
+    struct arena_cache arenas;
 };
 
 struct loop_watch {
@@ -344,6 +346,7 @@ void loop_free(struct loop *loop)
     (void)pthread_mutex_destroy(&loop->posts_lock);
     vec_cleanup(&loop->dead);
     pipe_cache_cleanup(&loop->pipes);
+    arena_cache_cleanup(&loop->arenas);
     mem_free(loop->read_buffer);
     mem_free(loop->plain_buffer);
     mem_free(loop->plain_stage.bytes);
@@ -409,6 +412,11 @@ struct loop_stage *loop_wire_stage(struct loop *loop)
 struct pipe_cache *loop_pipes(struct loop *loop)
 {
     return &loop->pipes;
+}
+
+struct arena_cache *loop_arenas(struct loop *loop)
+{
+    return &loop->arenas;
 }
 
 void loop_add_closer(struct loop *loop, struct loop_closer *closer, void (*fn)(void *arg),

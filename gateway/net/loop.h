@@ -13,6 +13,7 @@
 
 struct event_base;
 struct evdns_base;
+struct arena_cache;
 struct pipe_cache;
 struct poller;
 struct loop;
@@ -61,6 +62,8 @@ struct loop_stage *loop_plain_stage(struct loop *loop); /* before the filter */
 struct loop_stage *loop_wire_stage(struct loop *loop);  /* after it */
 /* For net/ only. */
 struct pipe_cache *loop_pipes(struct loop *loop);
+/* Arenas for one request each. */
+struct arena_cache *loop_arenas(struct loop *loop);
 /* For net/ only. What owns itself (a lingering transport) is told when the loop ends. `fn` must
  * list_remove(&closer->link). */
 struct loop_closer {

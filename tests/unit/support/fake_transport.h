@@ -5,6 +5,7 @@
 #ifndef TESTS_UNIT_SUPPORT_FAKE_TRANSPORT_H
 #define TESTS_UNIT_SUPPORT_FAKE_TRANSPORT_H
 
+#include "gateway/base/arena_cache.h"
 #include "gateway/base/check.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/text.h"
@@ -46,6 +47,7 @@ static struct {
         void (*free_fn)(void *memory);
     } reaped[8];
     size_t reaped_count;
+    struct arena_cache arenas;
 } fake;
 
 static inline void fake_init(void)
@@ -65,6 +67,7 @@ static inline void fake_transport_free(struct transport *transport)
     text_cleanup(&transport->unread);
     text_cleanup(&transport->sent);
     mem_free(transport);
+    arena_cache_cleanup(&fake.arenas); /* with the last connection */
 }
 
 /* --- loop.h ----------------------------------------------------------------------------------- */
@@ -105,6 +108,12 @@ void loop_reap(struct loop *loop, void *memory, void (*free_fn)(void *memory))
     fake.reaped[fake.reaped_count].memory = memory;
     fake.reaped[fake.reaped_count].free_fn = free_fn;
     fake.reaped_count++;
+}
+
+struct arena_cache *loop_arenas(struct loop *loop)
+{
+    (void)loop;
+    return &fake.arenas;
 }
 
 void timer_init(struct timer *timer, void (*fn)(void *arg), void *arg)
