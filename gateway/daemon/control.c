@@ -10,6 +10,7 @@
 #include "gateway/base/now.h"
 #include "gateway/daemon/control_workers.h"
 #include "gateway/daemon/drain.h"
+#include "gateway/daemon/ebb.h"
 #include "gateway/daemon/memory.h"
 #include "gateway/daemon/overload.h"
 #include "gateway/daemon/process.h"
@@ -49,6 +50,7 @@ struct control {
     struct reload *reload;
     struct drain drain;
     struct overload overload;
+    struct ebb ebb;
     struct systemd systemd;
     struct admin_view view;
     struct admin *admin;
@@ -432,6 +434,7 @@ static bool control_start(struct control *control, const struct admin_actions *a
     }
     background_enter(); /* the workers run by now, and inherit nothing of it */
     control_start_timers(control);
+    ebb_start(&control->ebb, control->loop, control->workers.workers, control->workers.count);
     overload_start(&control->overload, control->loop, control->shard,
                    overload_mark(options, memory_limit()), control->workers.workers,
                    control->workers.count);
@@ -457,6 +460,7 @@ static void control_end(struct control *control)
     }
     admin_free(control->admin);
     overload_stop(&control->overload);
+    ebb_stop(&control->ebb);
     control_workers_stop(&control->workers);
     if (control->loop != NULL) {
         drain_cleanup(&control->drain);

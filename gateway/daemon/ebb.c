@@ -1,0 +1,53 @@
+/* ebb: a look at the number of connections once a second. */
+#include "gateway/daemon/ebb.h"
+
+#include <malloc.h>
+
+enum {
+    EBB_LOOK_MS = 1000,
+    /* Fewer are not worth the walk through the heap, during which its owner cannot allocate: about a
+     * millisecond for each ten thousand pieces. */
+    EBB_MIN_CONNECTIONS = 256,
+};
+
+bool ebb_decide(struct ebb *ebb, size_t now)
+{
+    size_t last = ebb->last;
+
+    ebb->last = now;
+    ebb->peak = now > ebb->peak ? now : ebb->peak;
+    size_t left = ebb->peak - now;
+    /* A quarter, so that the usual up and down of a busy process never comes here; and not while more are
+     * leaving, because what they leave behind would stay. */
+    if (left < EBB_MIN_CONNECTIONS || left < ebb->peak / 4 || now < last) {
+        return false;
+    }
+    ebb->peak = now;
+    return true;
+}
+
+static void ebb_look(void *arg)
+{
+    struct ebb *ebb = arg;
+    size_t now = 0;
+
+    for (size_t i = 0; i < ebb->worker_count; i++) {
+        now += worker_active_count(ebb->workers[i]);
+    }
+    if (ebb_decide(ebb, now)) {
+        (void)malloc_trim(0); /* tells only whether there was something */
+    }
+    timer_arm(ebb->loop, &ebb->timer, EBB_LOOK_MS);
+}
+
+void ebb_start(struct ebb *ebb, struct loop *loop, struct worker **workers, size_t worker_count)
+{
+    *ebb = (struct ebb){ .loop = loop, .workers = workers, .worker_count = worker_count };
+    timer_init(&ebb->timer, ebb_look, ebb);
+    timer_arm(loop, &ebb->timer, EBB_LOOK_MS);
+}
+
+void ebb_stop(struct ebb *ebb)
+{
+    timer_cancel(&ebb->timer);
+}

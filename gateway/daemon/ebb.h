@@ -1,0 +1,27 @@
+/* ebb: memory goes back to the system after a crowd has left. The allocator keeps what thousands of
+ * connections took, in pieces between the few that stay. Control thread. */
+#ifndef GATEWAY_DAEMON_EBB_H
+#define GATEWAY_DAEMON_EBB_H
+
+#include "gateway/net/loop.h"
+#include "gateway/proxy/worker.h"
+
+/* Zeroed is stopped. */
+struct ebb {
+    struct loop *loop;
+    struct worker **workers;
+    size_t worker_count;
+    size_t peak; /* of connections, since memory was last given back */
+    size_t last;
+    struct timer timer;
+};
+
+/* Looks once a second. */
+void ebb_start(struct ebb *ebb, struct loop *loop, struct worker **workers, size_t worker_count);
+/* Before the workers end. */
+void ebb_stop(struct ebb *ebb);
+/* `now` connections are there: true when many have left since the peak and no more are leaving. Keeps
+ * its own account: the peak begins anew with each true. */
+bool ebb_decide(struct ebb *ebb, size_t now);
+
+#endif
