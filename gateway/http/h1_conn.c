@@ -691,7 +691,7 @@ static void h1_conn_on_spliced(void *owner, size_t len)
     if (!h1->is_leg_open || h1->is_leg_dead || h1->receive != H1_RECEIVE_BODY) {
         return;
     }
-    h1_body_skip(&h1->body, len);
+    h1_body_skip(&h1->incoming->body, len);
     h1->leg.wire_received_bytes += len;
     h1_conn_watch_body(h1);
     h1->leg.handler->on_body_spliced(h1->leg.owner, &h1->leg, len);
