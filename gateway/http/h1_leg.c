@@ -194,13 +194,14 @@ static bool h1_leg_splice_body(struct leg *leg, struct leg *to_leg)
     struct h1_conn *to = h1_leg_conn(to_leg);
 
     if (to_leg->ops != leg->ops || !h1_leg_is_live(from) || !h1_leg_is_live(to) ||
-        from->receive != H1_RECEIVE_BODY || from->body.framing != BODY_LENGTH ||
-        from->body.left < LIMIT_SPLICE_BODY_BYTES || from->offered_bytes > 0 || from->is_paused ||
-        to->send != H1_SEND_BODY || to->send_framing != BODY_LENGTH ||
-        to->send_left != from->body.left) {
+        from->receive != H1_RECEIVE_BODY || from->incoming->body.framing != BODY_LENGTH ||
+        from->incoming->body.left < LIMIT_SPLICE_BODY_BYTES || from->offered_bytes > 0 ||
+        from->is_paused || to->send != H1_SEND_BODY || to->send_framing != BODY_LENGTH ||
+        to->send_left != from->incoming->body.left) {
         return false;
     }
-    return transport_splice_start_bytes(from->conn.transport, to->conn.transport, from->body.left);
+    return transport_splice_start_bytes(from->conn.transport, to->conn.transport,
+                                        from->incoming->body.left);
 }
 
 static void h1_leg_note_spliced(struct leg *leg, size_t len)
