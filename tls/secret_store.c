@@ -37,6 +37,7 @@ struct secret_store {
     bool may_defer;
     size_t unchecked_count; /* keys whose check is due */
     size_t next_check;      /* in `order`; none is due before it */
+    size_t foreign_count;   /* secrets of the last load that were no directories */
     uint64_t load_number;
 };
 
@@ -465,6 +466,7 @@ static bool store_settle_slots(struct secret_store *store, int64_t wall_s)
 
     store->unchecked_count = 0;
     store->next_check = 0;
+    store->foreign_count = 0;
     while (map_next(&store->slots, &position, &key, &value)) {
         struct secret_slot *slot = value;
         /* Documents are told once and hold until the next telling. */
@@ -477,6 +479,7 @@ static bool store_settle_slots(struct secret_store *store, int64_t wall_s)
             secret_slot_fail(slot, "the source is gone");
         }
         slot->is_wanted = false;
+        store->foreign_count += slot->source != SLOT_DIRECTORY ? 1 : 0;
         store->unchecked_count += store_is_unchecked(slot) ? 1 : 0;
         has_changed = secret_slot_settle(slot, wall_s) || has_changed;
     }
@@ -530,6 +533,83 @@ bool secret_store_load(struct secret_store *store, int64_t wall_s)
     bool has_changed = store_settle_slots(store, wall_s);
     store->has_new_documents = false;
     store_sort(store);
+    return has_changed;
+}
+
+/* The slot whose directory is at or above `path`. */
+static struct secret_slot *store_slot_at(const struct secret_store *store, struct str directory,
+                                         struct str path)
+{
+    struct str rest = str_skip(path, directory.len + 1);
+    struct str first = { 0 };
+    struct str second = { 0 };
+
+    if (!str_split_next(&rest, '/', &first)) {
+        return NULL;
+    }
+    struct secret_slot *slot = store_find_slot(store, STR(""), first);
+    struct str origin = str_slice(path, 0, directory.len + 1 + first.len);
+    if ((slot == NULL || !str_equals(slot->entry.origin, origin)) &&
+        str_split_next(&rest, '/', &second)) {
+        slot = store_find_slot(store, first, second);
+        origin = str_slice(path, 0, origin.len + 1 + second.len);
+    }
+    return slot != NULL && str_equals(slot->entry.origin, origin) ? slot : NULL;
+}
+
+/* False: `path` is in one of the directories, but where it takes a full load to follow. */
+static bool store_find_changed(const struct secret_store *store, struct str path,
+                               struct secret_slot **slot)
+{
+    *slot = NULL;
+    for (size_t i = 0; i < store->directories.count; i++) {
+        struct str directory = store->directories.items[i];
+        if (str_equals(path, directory)) {
+            return false; /* secrets come and go */
+        }
+        if (path.len > directory.len && path.ptr[directory.len] == '/' &&
+            str_starts_with(path, directory)) {
+            *slot = store_slot_at(store, directory, path);
+            /* A shadow: the directory of a name that is used elsewhere as well. */
+            return *slot != NULL && (*slot)->shadow == NULL;
+        }
+    }
+    return true; /* nothing of ours */
+}
+
+static bool store_reload_slot(struct secret_store *store, struct secret_slot *slot, int64_t wall_s)
+{
+    char *path = mem_copy_string(slot->entry.origin.ptr, slot->entry.origin.len);
+
+    slot->seen_load = store->load_number - 1; /* not yet in this one */
+    store->unchecked_count -= store_is_unchecked(slot) ? 1 : 0;
+    bool is_there = store_load_secret(store, slot->entry.namespace_, slot->entry.name,
+                                      str_from_cstr(path), wall_s);
+    store->unchecked_count += store_is_unchecked(slot) ? 1 : 0;
+    store->next_check = 0;
+    mem_free(path);
+    return is_there;
+}
+
+bool secret_store_load_changed(struct secret_store *store, const struct str_vec *paths,
+                               int64_t wall_s)
+{
+    bool has_changed = false;
+    bool is_simple = store->load_number > 0 && store->foreign_count == 0 &&
+                     store->documents.count == 0 && !store->is_order_stale;
+
+    for (size_t i = 0; i < paths->count && is_simple; i++) {
+        struct secret_slot *slot;
+        is_simple = store_find_changed(store, paths->items[i], &slot);
+        if (slot != NULL && is_simple) {
+            is_simple = store_reload_slot(store, slot, wall_s);
+            has_changed = secret_slot_settle(slot, wall_s) || has_changed;
+        }
+    }
+    if (!is_simple) {
+        return secret_store_load(store, wall_s) || has_changed;
+    }
+    store->has_new_documents = false;
     return has_changed;
 }
 

@@ -58,7 +58,8 @@ struct reload {
     size_t answers_due; /* workers that have not taken the snapshot up */
     bool is_bound_changed;
     bool is_first;
-    const char *queued; /* reason of a trigger that came meanwhile, or NULL */
+    const struct str_vec *changed; /* only there; NULL: anywhere */
+    const char *queued;            /* reason of a trigger that came meanwhile, or NULL */
     bool is_stopped;
 };
 
@@ -277,7 +278,9 @@ static bool reload_secrets(struct reload *reload, const struct resource_set *res
     int64_t wall_s = (int64_t)(now_wall_fresh_us() / 1000000);
 
     compile_want_secrets(&reload->compile_options, resources, reload->secrets, report);
-    bool is_changed = secret_store_load(reload->secrets, wall_s);
+    bool is_changed = reload->changed != NULL
+                          ? secret_store_load_changed(reload->secrets, reload->changed, wall_s)
+                          : secret_store_load(reload->secrets, wall_s);
     certificate_watch_update(&reload->certificate_watch, reload->secrets,
                              reload->options->own_namespace, reload->shard, wall_s);
     key_check_start(&reload->key_check);
@@ -404,9 +407,13 @@ static void reload_publish(struct reload *reload, struct reload_attempt *attempt
 
 /* --- Triggers --------------------------------------------------------------------------------- */
 
-static void reload_on_files(void *owner, bool is_rescan)
+static void reload_on_files(void *owner, const struct str_vec *changed, bool is_rescan)
 {
-    (void)reload_trigger(owner, is_rescan ? "rescan" : "change"); /* told by it */
+    struct reload *reload = owner;
+
+    reload->changed = changed;
+    (void)reload_trigger(reload, is_rescan ? "rescan" : "change"); /* told by it */
+    reload->changed = NULL; /* when it was queued, everything is looked at */
 }
 
 static void reload_on_key_checked(void *arg)

@@ -37,7 +37,10 @@ struct dir_watch_place {
     int wd;
     unsigned generation;
     bool is_whole;        /* any event counts; else those of `names` only */
+    bool has_changed;     /* since the owner was told */
     struct str_vec names; /* owned copies */
+    char *path;           /* of a whole one; owned */
+    unsigned depth;
 };
 
 struct dir_watch_path {
@@ -48,13 +51,16 @@ VEC_STRUCT(dir_watch_path_vec, struct dir_watch_path);
 
 struct dir_watch {
     struct loop *loop;
-    void (*on_change)(void *owner, bool is_rescan);
+    dir_watch_fn on_change;
     void *owner;
     int fd;
     struct loop_watch *readable;
     struct timer settle;
     struct timer rescan;
     uint64_t changed_ms; /* of the first event not yet told; 0: none */
+    bool needs_walk;     /* something changed that only a walk over everything can follow */
+    bool has_aliases;    /* a directory is reached by two names, and a change has but one of them */
+    struct str_vec changed; /* views of paths of places, while the owner is told */
     unsigned generation;
     bool has_complained;
     struct str_vec roots; /* owned copies, NUL-terminated */
@@ -71,6 +77,12 @@ static void dir_watch_clear_names(struct dir_watch_place *place)
         mem_free((void *)(uintptr_t)place->names.items[i].ptr); /* our own copy */
     }
     vec_cleanup(&place->names);
+}
+
+static void dir_watch_clear_place(struct dir_watch_place *place)
+{
+    dir_watch_clear_names(place);
+    mem_free(place->path);
 }
 
 static struct dir_watch_place *dir_watch_find(struct dir_watch *watch, int wd)
@@ -153,14 +165,17 @@ static void dir_watch_push_children(const char *path, unsigned depth,
         return; /* gone meanwhile, or closed to us: the reader of the files says so */
     }
     while ((entry = readdir(dir)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+        /* No reader looks behind a hidden name but the one of a volume's present generation. */
+        if ((entry->d_name[0] == '.' && strcmp(entry->d_name, "..data") != 0) ||
             entry->d_type == DT_REG) {
             continue;
         }
-        int len = snprintf(child, sizeof(child), "%s/%s", path, entry->d_name);
         /* Links are followed: a volume's files live behind "..data". */
-        if (len > 0 && (size_t)len < sizeof(child) && stat(child, &status) == 0 &&
-            S_ISDIR(status.st_mode)) {
+        bool is_directory =
+            entry->d_type == DT_DIR ||
+            (fstatat(dirfd(dir), entry->d_name, &status, 0) == 0 && S_ISDIR(status.st_mode));
+        int len = is_directory ? snprintf(child, sizeof(child), "%s/%s", path, entry->d_name) : 0;
+        if (len > 0 && (size_t)len < sizeof(child)) {
             struct dir_watch_path item = { mem_copy_string(child, (size_t)len), depth + 1 };
             vec_push(pending, item);
         }
@@ -168,14 +183,11 @@ static void dir_watch_push_children(const char *path, unsigned depth,
     (void)closedir(dir); /* only read */
 }
 
-static void dir_watch_walk(struct dir_watch *watch, const char *root)
+/* Frees what is pending. */
+static void dir_watch_visit(struct dir_watch *watch, struct dir_watch_path_vec *pending)
 {
-    struct dir_watch_path_vec pending = { 0 };
-    struct dir_watch_path first = { mem_copy_string(root, strlen(root)), 0 };
-
-    vec_push(&pending, first);
-    while (pending.count > 0) {
-        struct dir_watch_path item = pending.items[--pending.count];
+    while (pending->count > 0) {
+        struct dir_watch_path item = pending->items[--pending->count];
         struct dir_watch_place *place = dir_watch_place(watch, item.path);
         if (place == NULL && errno != ENOENT && errno != ENOTDIR) {
             dir_watch_complain(watch, item.path);
@@ -184,13 +196,27 @@ static void dir_watch_walk(struct dir_watch *watch, const char *root)
          * links, ends here. */
         if (place != NULL && !place->is_whole) {
             place->is_whole = true;
+            place->depth = item.depth;
+            mem_free(place->path);
+            place->path = mem_copy_string(item.path, strlen(item.path));
             if (item.depth < LIMIT_CONFIG_DIR_DEPTH) {
-                dir_watch_push_children(item.path, item.depth, &pending);
+                dir_watch_push_children(item.path, item.depth, pending);
             }
+        } else if (place != NULL && (place->path == NULL || strcmp(place->path, item.path) != 0)) {
+            watch->has_aliases = true;
         }
         mem_free(item.path);
     }
-    vec_cleanup(&pending);
+    vec_cleanup(pending);
+}
+
+static void dir_watch_walk(struct dir_watch *watch, const char *root)
+{
+    struct dir_watch_path_vec pending = { 0 };
+    struct dir_watch_path first = { mem_copy_string(root, strlen(root)), 0 };
+
+    vec_push(&pending, first);
+    dir_watch_visit(watch, &pending);
 }
 
 /* The directory that `path` is in, and its last name. False: there is nothing above. */
@@ -250,6 +276,7 @@ static void dir_watch_sync(struct dir_watch *watch)
     size_t kept = 0;
 
     watch->generation++;
+    watch->has_aliases = false;
     watch->has_complained = false;
     for (size_t i = 0; i < watch->roots.count; i++) {
         dir_watch_root(watch, watch->roots.items[i].ptr);
@@ -261,10 +288,34 @@ static void dir_watch_sync(struct dir_watch *watch)
         } else {
             /* EINVAL: the directory is gone and took its watch along. */
             (void)inotify_rm_watch(watch->fd, place->wd);
-            dir_watch_clear_names(place);
+            dir_watch_clear_place(place);
         }
     }
     watch->places.count = kept;
+}
+
+/* Only below the places that changed; false when that is not enough. Gathers their paths. */
+static bool dir_watch_sync_changed(struct dir_watch *watch)
+{
+    struct dir_watch_path_vec pending = { 0 };
+    bool is_known = !watch->needs_walk && !watch->has_aliases;
+
+    watch->changed.count = 0;
+    for (size_t i = 0; i < watch->places.count; i++) {
+        struct dir_watch_place *place = &watch->places.items[i];
+        if (!place->has_changed) {
+            continue;
+        }
+        place->has_changed = false;
+        is_known = is_known && place->path != NULL && place->depth < LIMIT_CONFIG_DIR_DEPTH;
+        if (is_known) {
+            vec_push(&watch->changed, str_from_cstr(place->path));
+            dir_watch_push_children(place->path, place->depth, &pending);
+        }
+    }
+    watch->needs_walk = false;
+    dir_watch_visit(watch, &pending); /* a walk that follows finds them known */
+    return is_known;
 }
 
 /* --- Events ----------------------------------------------------------------------------------- */
@@ -274,8 +325,12 @@ static void dir_watch_on_settled(void *arg)
     struct dir_watch *watch = arg;
 
     watch->changed_ms = 0;
-    dir_watch_sync(watch);
-    watch->on_change(watch->owner, false);
+    if (dir_watch_sync_changed(watch)) {
+        watch->on_change(watch->owner, &watch->changed, false);
+    } else {
+        dir_watch_sync(watch);
+        watch->on_change(watch->owner, NULL, false);
+    }
 }
 
 static void dir_watch_on_rescan(void *arg)
@@ -284,7 +339,7 @@ static void dir_watch_on_rescan(void *arg)
 
     timer_arm(watch->loop, &watch->rescan, DIR_WATCH_RESCAN_MS);
     dir_watch_sync(watch);
-    watch->on_change(watch->owner, true);
+    watch->on_change(watch->owner, NULL, true);
 }
 
 static void dir_watch_note_change(struct dir_watch *watch)
@@ -303,21 +358,57 @@ static void dir_watch_note_change(struct dir_watch *watch)
     timer_arm(watch->loop, &watch->settle, delay_ms);
 }
 
+/* A volume's former generation, which goes after "..data" leads elsewhere. */
+static bool dir_watch_is_generation(const struct dir_watch_place *place)
+{
+    return place->path != NULL && str_ends_with(str_from_cstr(place->path), STR("/..data"));
+}
+
+/* Its watch went with it; the descriptor is never used again. */
+static void dir_watch_drop(struct dir_watch *watch, struct dir_watch_place *place)
+{
+    size_t index = (size_t)(place - watch->places.items);
+
+    dir_watch_clear_place(place);
+    watch->places.count--;
+    memmove(place, place + 1, (watch->places.count - index) * sizeof(*place));
+}
+
+/* Sub-directories that come, go or move, visible ones, change what there is to watch in ways that are
+ * seen best from the top. */
+static bool dir_watch_is_structural(const struct inotify_event *event)
+{
+    return (event->mask & IN_ISDIR) != 0 && event->len > 0 && event->name[0] != '.' &&
+           (event->mask & (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)) != 0;
+}
+
 static bool dir_watch_counts(struct dir_watch *watch, const struct inotify_event *event)
 {
     if ((event->mask & IN_Q_OVERFLOW) != 0) {
-        return true; /* events were lost; the walk needs none */
+        watch->needs_walk = true; /* events were lost; the walk needs none */
+        return true;
     }
     struct dir_watch_place *place = dir_watch_find(watch, event->wd);
     if (place == NULL) {
         return false; /* the last words of a watch that was taken away */
     }
-    if (place->is_whole || (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) != 0) {
+    if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) != 0) {
+        if (!dir_watch_is_generation(place)) {
+            watch->needs_walk = true;
+        } else if ((event->mask & IN_IGNORED) != 0) {
+            dir_watch_drop(watch, place);
+        }
+        return true;
+    }
+    if (place->is_whole) {
+        place->has_changed = true;
+        watch->needs_walk = watch->needs_walk || dir_watch_is_structural(event);
         return true;
     }
     struct str name = str_from_cstr(event->len > 0 ? event->name : NULL);
     for (size_t i = 0; i < place->names.count; i++) {
         if (str_equals(place->names.items[i], name)) {
+            watch->needs_walk = true; /* a root itself */
             return true;
         }
     }
@@ -337,7 +428,7 @@ static void dir_watch_on_readable(int fd, void *arg)
         }
         for (char *at = buffer; at < buffer + count;) {
             const struct inotify_event *event = (const struct inotify_event *)(const void *)at;
-            has_changed = has_changed || dir_watch_counts(watch, event);
+            has_changed = dir_watch_counts(watch, event) || has_changed;
             at += sizeof(*event) + event->len;
         }
     }
@@ -348,8 +439,8 @@ static void dir_watch_on_readable(int fd, void *arg)
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-struct dir_watch *dir_watch_new(struct loop *loop, void (*on_change)(void *owner, bool is_rescan),
-                                void *owner, struct err *err)
+struct dir_watch *dir_watch_new(struct loop *loop, dir_watch_fn on_change, void *owner,
+                                struct err *err)
 {
     struct dir_watch *watch = mem_new(struct dir_watch);
 
@@ -401,8 +492,9 @@ void dir_watch_free(struct dir_watch *watch)
         mem_free((void *)(uintptr_t)watch->roots.items[i].ptr); /* our own copy */
     }
     for (size_t i = 0; i < watch->places.count; i++) {
-        dir_watch_clear_names(&watch->places.items[i]);
+        dir_watch_clear_place(&watch->places.items[i]);
     }
+    vec_cleanup(&watch->changed);
     vec_cleanup(&watch->roots);
     vec_cleanup(&watch->places);
     mem_free(watch);

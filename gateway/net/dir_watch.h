@@ -5,16 +5,21 @@
 #define GATEWAY_NET_DIR_WATCH_H
 
 #include "gateway/base/err.h"
+#include "gateway/base/vec.h"
 #include "gateway/net/loop.h"
 
 struct dir_watch;
 
 enum { DIR_WATCH_SETTLE_MS = 100, DIR_WATCH_SETTLE_MAX_MS = 500, DIR_WATCH_RESCAN_MS = 30000 };
 
+/* `changed`: the directories in which something changed, sub-directories told apart; views for the time of
+ * the call. NULL: anything may have changed. */
+typedef void (*dir_watch_fn)(void *owner, const struct str_vec *changed, bool is_rescan);
+
 /* `on_change` runs DIR_WATCH_SETTLE_MS after the last event, at the latest
  * DIR_WATCH_SETTLE_MAX_MS after the first, and every DIR_WATCH_RESCAN_MS (`is_rescan` true). */
-struct dir_watch *dir_watch_new(struct loop *loop, void (*on_change)(void *owner, bool is_rescan),
-                                void *owner, struct err *err);
+struct dir_watch *dir_watch_new(struct loop *loop, dir_watch_fn on_change, void *owner,
+                                struct err *err);
 /* A file is watched through its directory. A path that does not exist yet is watched through the
  * nearest parent that does. */
 bool dir_watch_add(struct dir_watch *watch, const char *path, struct err *err);

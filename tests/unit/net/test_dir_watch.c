@@ -24,8 +24,20 @@ static char root[64];
 static int changes;
 static int rescans;
 
-static void on_change(void *owner, bool is_rescan)
+static char told[512]; /* the last paths, apart by blanks; "*": anything */
+
+static void on_change(void *owner, const struct str_vec *changed, bool is_rescan)
 {
+    size_t len = 0;
+
+    told[0] = '\0';
+    for (size_t i = 0; changed != NULL && i < changed->count; i++) {
+        len += (size_t)snprintf(told + len, sizeof(told) - len, "%s%.*s", i > 0 ? " " : "",
+                                STR_ARG(changed->items[i]));
+    }
+    if (changed == NULL) {
+        (void)strcpy(told, "*");
+    }
     assert_ptr_equal(owner, &changes);
     if (is_rescan) {
         rescans++;
@@ -142,11 +154,51 @@ static void a_volume_is_swapped(void **state)
         assert_int_equal(symlink(name + 7, in_root("volume/..data_tmp")), 0);
         assert_int_equal(rename(in_root("volume/..data_tmp"), in_root("volume/..data")), 0);
         expect_change();
+        assert_non_null(strstr(told, in_root("volume")));
         expect_quiet(); /* one swap, one change */
     }
     /* The new generation is watched too: a file changed in place behind the link. */
     write_file("volume/..data/tls.crt", "newer");
     expect_change();
+}
+
+/* One of many: the owner need not look at the others. */
+static void where_it_changed_is_told(void **state)
+{
+    (void)state;
+    make_dir("many");
+    make_dir("many/a");
+    make_dir("many/a/..1");
+    make_dir("many/b");
+    assert_int_equal(symlink("..1", in_root("many/a/..data")), 0);
+    watch_path("many");
+    write_file("many/b/tls.crt", "b");
+    expect_change();
+    assert_string_equal(told, in_root("many/b"));
+
+    make_dir("many/a/..2");
+    assert_int_equal(symlink("..2", in_root("many/a/..data_tmp")), 0);
+    assert_int_equal(rename(in_root("many/a/..data_tmp"), in_root("many/a/..data")), 0);
+    assert_int_equal(rmdir(in_root("many/a/..1")), 0);
+    expect_change();
+    assert_string_equal(told, in_root("many/a"));
+    write_file("many/a/..data/tls.crt", "a"); /* the new generation is watched */
+    expect_change();
+    assert_string_equal(told, in_root("many/a/..data"));
+
+    make_dir("many/c");
+    expect_change();
+    assert_string_equal(told, "*");
+    write_file("many/c/tls.crt", "c");
+    expect_change();
+    assert_string_equal(told, in_root("many/c"));
+
+    /* A directory of two names: a change tells but one of them. */
+    assert_int_equal(symlink("c", in_root("many/d")), 0);
+    expect_change();
+    write_file("many/c/tls.crt", "c");
+    expect_change();
+    assert_string_equal(told, "*");
 }
 
 static void the_path_of_one_file_follows_a_swap(void **state)
@@ -277,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(bad_paths_are_refused),
         TEST(a_volume_is_swapped),
+        TEST(where_it_changed_is_told),
         TEST(the_path_of_one_file_follows_a_swap),
         TEST(reading_is_no_change),
         TEST(directories_made_later_are_watched),

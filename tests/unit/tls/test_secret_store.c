@@ -467,6 +467,71 @@ static void test_time_passes(void **state) /* TL-26 */
     assert_string_equal(secret_state_name(SECRET_KEPT), "kept");
 }
 
+static bool load_changed(const char *first, const char *second)
+{
+    const char *const names[] = { first, second };
+    struct str_vec paths = { 0 };
+    char *texts[2] = { NULL, NULL };
+
+    for (size_t i = 0; i < 2 && names[i] != NULL; i++) {
+        texts[i] = names[i][0] == '/' ? mem_copy_string(names[i], strlen(names[i]))
+                                      : temp_dir_path(&dir, names[i]);
+        size_t len = strlen(texts[i]);
+        while (texts[i][len - 1] == '/') {
+            len--;
+        }
+        vec_push(&paths, str_from(texts[i], len));
+    }
+    bool has_changed = secret_store_load_changed(store, &paths, now_s);
+    mem_free(texts[0]);
+    mem_free(texts[1]);
+    vec_cleanup(&paths);
+    return has_changed;
+}
+
+/* Only what is told is looked at, unless it takes more to follow. */
+static void test_load_changed(void **state) /* TL-29 */
+{
+    (void)state;
+    make_dir("one");
+    make_dir("two");
+    make_dir("ns");
+    make_dir("ns/three");
+    swap_generation("one", "..1", &a, &a);
+    put_pair("two", &a);
+    put_pair("ns/three", &a);
+    assert_true(load_changed("elsewhere", NULL)); /* the first is a full one */
+    assert_int_equal(secret_store_count(store), 3);
+    assert_false(load_changed("one", "two"));
+
+    swap_generation("one", "..2", &b, &b);
+    put_pair("two", &b);
+    put_pair("ns/three", &b);
+    assert_false(load_changed("/elsewhere", NULL)); /* not under the directory */
+    assert_true(load_changed("one/..data", NULL));
+    assert_false(str_equals(fingerprint_of("one"), fingerprint_of("two")));
+    assert_true(load_changed("two", "ns/three"));
+    assert_true(str_equals(fingerprint_of("one"), fingerprint_of("two")));
+    assert_false(load_changed("two", NULL));
+
+    /* A bad version, and the directory of another that is gone. */
+    put("two/tls.key", a.key_pem);
+    assert_true(load_changed("two", NULL));
+    assert_int_equal(entry_of("two")->state, SECRET_KEPT);
+    put("two/tls.key", b.key_pem);
+    drop("ns/three/tls.crt");
+    drop("ns/three/tls.key");
+    drop("ns/three");
+    assert_true(load_changed("ns/three", NULL)); /* a full one: "two" is seen too */
+    assert_int_equal(entry_of("two")->state, SECRET_GOOD);
+    assert_int_equal(secret_store_find_entry(store, STR("ns"), STR("three"))->state, SECRET_KEPT);
+
+    make_dir("four");
+    put_pair("four", &a);
+    assert_true(load_changed("four", NULL)); /* not known yet */
+    assert_int_equal(secret_store_count(store), 4);
+}
+
 /* Only what replaces nothing is served unchecked, and a broken key is found all the same. */
 static void test_deferred_keys(void **state) /* TL-30 */
 {
@@ -583,6 +648,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_ca_of_a_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_documents, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_time_passes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_load_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deferred_keys, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_deferred_key_is_mended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_directory, set_up, tear_down),
