@@ -103,7 +103,8 @@ def summary(outcomes, peers):
     lines = [heads, ["---"] * len(heads)]
     for outcome in outcomes:
         for figure in outcome.scenario.figures:
-            lines.append(summary_row(outcome, figure, peers))
+            if not figure.is_aside:
+                lines.append(summary_row(outcome, figure, peers))
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 

@@ -15,6 +15,7 @@ class Figure:
     unit: str
     goal: float = None
     more_is_better: bool = False
+    is_aside: bool = False  # not in the table of all scenarios
 
     def is_met(self, value):
         if self.goal is None:

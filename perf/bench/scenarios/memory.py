@@ -62,8 +62,8 @@ class Storm(Scenario):
     title = "Memory after a storm: 9,000 TLS connections opened and closed, 1 GiB moved"
     needs = frozenset({"tls"})
     figures = (
-        Figure("before", "before", "MiB"),
-        Figure("after", "after", "MiB"),
+        Figure("before", "before", "MiB", is_aside=True),
+        Figure("after", "after", "MiB", is_aside=True),
         Figure("times", "after / before", "times", 1.10),
     )
     is_side_by_side = False

@@ -19,7 +19,7 @@ class Scale(Scenario):
     title = "1 and 2 workers on 2 cores, load and origin on the same: HTTP/1.1 over TLS, 1,000 bytes"
     needs = frozenset({"tls", "http", "workers"})
     figures = (
-        Figure("one", "1 worker: CPU time a request", MICROSECONDS),
+        Figure("one", "1 worker: CPU time a request", MICROSECONDS, is_aside=True),
         Figure("two", "2 workers: CPU time a request", MICROSECONDS),
         Figure("times", "2 workers / 1: throughput", "times", more_is_better=True),
     )
@@ -74,9 +74,9 @@ class Balance(Scenario):
     tool = "h2load"
     figures = (
         Figure("h1_most", "HTTP/1.1: most of a worker", "connections (16 is even)", 18),
-        Figure("h1_least", "least", "connections", 14, more_is_better=True),
+        Figure("h1_least", "least", "connections", 14, more_is_better=True, is_aside=True),
         Figure("h2_most", "HTTP/2: most of a worker", "connections (4 is even)", 6),
-        Figure("h2_least", "least", "connections", 2, more_is_better=True),
+        Figure("h2_least", "least", "connections", 2, more_is_better=True, is_aside=True),
     )
     is_side_by_side = False
     is_about_requests = False
