@@ -54,6 +54,8 @@ CFLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
     -fsanitize=address,undefined,fuzzer-no-link
 CFLAGS_cov := -O0 -g --coverage
+# Else the linker, seeing such objects, would optimise each test as a whole too.
+LDFLAGS_release := -fno-lto
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_fuzz := -fsanitize=address,undefined
@@ -133,7 +135,7 @@ debug:
 
 $(BINARY): $(BUILD)/obj/gateway/main.o $(ALL_ARCHIVES) $(BUILD)/flags
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LTO_LDFLAGS) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(LTO_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
 
 define layer_rules
 $(call archive_of,$1): $(call objects_of,$(call layer_sources,$1)) $(BUILD)/sources
