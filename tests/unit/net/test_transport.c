@@ -483,6 +483,7 @@ static void reads_grow_only_while_what_they_bring_goes_on(void **state)
     }
     assert_int_equal(owner.largest, LOOP_READ_BUFFER_BYTES);
     transport_close(owner.transport);
+    mem_free(owner.bytes);
     (void)close(peer);
 
     open_tcp_pair();
