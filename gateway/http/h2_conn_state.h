@@ -5,6 +5,8 @@
  *   h2_receive.c  what the library finds in a frame, and what comes of it
  *   h2_send.c     what leaves: heads, bodies, answers of our own, one packing of frames a turn
  *   h2_leg.c      a stream as an exchange uses it
+ *   h2_queue.c    its body on the way out
+ *   h2_memory.c   the library's memory, kept for the next stream
  *
  * The library never calls an exchange. It is given one frame at a time; its callbacks note what they found
  * (struct h2_found, the list of events), and it is acted on when the library has returned. So an exchange
