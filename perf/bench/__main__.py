@@ -102,6 +102,8 @@ def main(words=None):
     os.sched_setaffinity(0, {programs.LOAD_CORE})  # the proxy's core is the proxy's alone
     bench = Bench(peers_there(options), options.rounds, options.seconds)
     print(report.header(bench, options.note), flush=True)
+    is_whole = not options.scenario and not options.peer and not options.against
+    output = options.output or ROOT / ("perf/results" if is_whole else "build/perf/results")
     outcomes = []
     try:
         for scenario in scenarios:
@@ -109,11 +111,9 @@ def main(words=None):
             outcomes.append(bench.run(scenario))
             print(report.table(outcomes[-1]), end="")
             print(f"  in {time.monotonic() - began:.0f} s\n", flush=True)
+        table = write(output, bench, outcomes, options.note)
     finally:
         bench.close()
-    is_whole = not options.scenario and not options.peer and not options.against
-    output = options.output or ROOT / ("perf/results" if is_whole else "build/perf/results")
-    table = write(output, bench, outcomes, options.note)
     if options.readme:
         write_readme(table)
     print(f"written to {os.path.relpath(output)}")
