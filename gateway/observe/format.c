@@ -153,6 +153,7 @@ struct piece {
     struct header_name header; /* REQ(header?alternative) */
     struct header_name alternative;
     size_t max_len; /* SIZE_MAX: all */
+    bool is_ours;   /* digits, letters and signs of our own making: nothing to escape or to cut */
 };
 
 struct format {
@@ -240,6 +241,33 @@ static bool compile_header(struct arena *arena, struct piece *piece, struct str 
         piece->alternative = compile_header_name(arena, which, rest);
     }
     return true;
+}
+
+static bool is_our_own_text(const struct piece *piece)
+{
+    switch (piece->kind) {
+    case OPERATOR_LITERAL:
+    case OPERATOR_U64:
+    case OPERATOR_DURATION:
+    case OPERATOR_RESPONSE_TX_DURATION:
+    case OPERATOR_RESPONSE_CODE:
+    case OPERATOR_ATTEMPT_COUNT:
+    case OPERATOR_FLAGS:
+        return piece->max_len == SIZE_MAX;
+    case OPERATOR_START_TIME:
+        return piece->max_len == SIZE_MAX && piece->text.len == 0; /* else it has a literal part */
+    case OPERATOR_ABSENT:
+    case OPERATOR_HEADER:
+    case OPERATOR_VIEW:
+    case OPERATOR_VIEW_NO_PORT:
+    case OPERATOR_VIEW_PORT:
+    case OPERATOR_DETAILS:
+    case OPERATOR_FLAGS_LONG:
+    case OPERATOR_HOSTNAME:
+    case OPERATOR_ENVIRONMENT:
+        break;
+    }
+    return false;
 }
 
 static bool compile_operator(struct arena *arena, const struct operator_info *info,
@@ -339,7 +367,11 @@ static bool parse_operator(struct arena *arena, struct str *rest, struct piece *
 static void add_literal(struct arena *arena, struct format *format, struct text *literal)
 {
     if (literal->len != 0) {
-        struct piece piece = { .kind = OPERATOR_LITERAL, .max_len = SIZE_MAX };
+        struct piece piece = {
+            .kind = OPERATOR_LITERAL,
+            .max_len = SIZE_MAX,
+            .is_ours = true,
+        };
 
         piece.text = arena_copy_str(arena, text_view(literal));
         vec_push_in_arena(arena, format, piece);
@@ -372,6 +404,7 @@ struct format *format_compile(struct arena *arena, struct str source, struct err
             text_cleanup(&literal);
             return NULL;
         }
+        piece.is_ours = is_our_own_text(&piece);
         vec_push_in_arena(arena, format, piece);
     }
     add_literal(arena, format, &literal);
@@ -722,12 +755,17 @@ static void evaluate(const struct format *format, const struct format_record *re
     evaluation.built = (struct text){ 0 };
     for (size_t i = 0; i < format->count; i++) {
         const struct piece *piece = &format->items[i];
-        struct str value = evaluate_piece(&evaluation, piece);
 
         if (piece->kind == OPERATOR_LITERAL) {
-            text_add(out, value);
-        } else if (value.ptr == NULL || (is_log && value.len == 0)) {
+            text_add(out, piece->text);
+            continue;
+        }
+        struct str value = evaluate_piece(&evaluation, piece);
+
+        if (value.ptr == NULL || (is_log && value.len == 0)) {
             text_add(out, absent);
+        } else if (piece->is_ours) {
+            text_add(out, value);
         } else if (is_log) {
             value = str_slice(value, 0, piece->max_len);
             text_add_escaped(out, str_slice(value, 0, LIMIT_LOG_VALUE_BYTES), true);

@@ -236,7 +236,7 @@ static void a_long_value_is_cut_in_a_log(void **state)
 static void plain_text_is_known_as_such(void **state)
 {
     struct arena *arena = arena_new(256);
-    struct str literal;
+    struct str literal = { 0 };
 
     (void)state;
     assert_true(format_is_literal(format_compile(arena, STR("a%%b"), NULL), &literal));
