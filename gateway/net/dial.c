@@ -3,9 +3,10 @@
 #include "gateway/net/dial.h"
 
 #include "gateway/base/mem.h"
-#include "gateway/net/poller.h"
 
 #include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@ struct dial {
     int error_number;
     dial_done_fn on_done;
     void *owner;
-    struct poller_socket socket;
+    struct event event;
     bool is_watching;
     struct timer deadline;
     struct deferred finish; /* an answer that is known at once still comes later */
@@ -26,7 +27,7 @@ struct dial {
 static void dial_release(struct dial *dial)
 {
     if (dial->is_watching) {
-        poller_forget(&dial->socket);
+        (void)event_del(&dial->event); /* it is there */
         dial->is_watching = false;
     }
     timer_cancel(&dial->deadline);
@@ -61,13 +62,14 @@ static void dial_on_deadline(void *arg)
     dial_finish(dial);
 }
 
-static void dial_on_connected(void *owner, unsigned what)
+static void dial_on_connected(evutil_socket_t fd, short what, void *arg)
 {
-    struct dial *dial = owner;
+    struct dial *dial = arg;
     socklen_t len = sizeof(dial->error_number);
 
     (void)what;
-    if (getsockopt(dial->fd, SOL_SOCKET, SO_ERROR, &dial->error_number, &len) == -1) {
+    loop_enter(dial->loop);
+    if (getsockopt((int)fd, SOL_SOCKET, SO_ERROR, &dial->error_number, &len) == -1) {
         dial->error_number = errno;
     }
     dial_finish(dial);
@@ -100,10 +102,10 @@ static int dial_connect(struct dial *dial, const struct address *peer, uint32_t 
     if (errno != EINPROGRESS && errno != EINTR) {
         return errno;
     }
-    poller_socket_init(&dial->socket, loop_poller(dial->loop), dial->fd, false, dial_on_connected,
-                       dial);
-    if (!poller_watch(&dial->socket, POLLER_WRITABLE)) {
-        return errno;
+    if (event_assign(&dial->event, loop_event_base(dial->loop), dial->fd, EV_WRITE,
+                     dial_on_connected, dial) != 0 ||
+        event_add(&dial->event, NULL) != 0) {
+        return errno != 0 ? errno : ENOMEM;
     }
     dial->is_watching = true;
     timer_arm(dial->loop, &dial->deadline, timeout_ms);
@@ -132,7 +134,7 @@ void dial_cancel(struct dial *dial)
         return;
     }
     if (dial->is_watching) {
-        poller_forget(&dial->socket); /* before its descriptor goes */
+        (void)event_del(&dial->event); /* before its descriptor goes */
         dial->is_watching = false;
     }
     if (dial->fd != -1) {

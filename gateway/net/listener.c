@@ -4,10 +4,11 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/mem.h"
-#include "gateway/net/poller.h"
 #include "gateway/observe/log.h"
 
 #include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -29,7 +30,7 @@ struct listener {
     int fd;
     listener_accept_fn on_accept;
     void *owner;
-    struct poller_socket socket;
+    struct event event;
     struct timer rest;
     bool is_watching;
     bool is_paused;
@@ -151,14 +152,14 @@ static void listener_watch(struct listener *listener)
         !listener->is_paused && !listener->is_closed && !timer_is_armed(&listener->rest);
 
     if (is_wanted && !listener->is_watching) {
-        if (!poller_watch(&listener->socket, POLLER_READABLE)) {
+        if (event_add(&listener->event, NULL) != 0) {
             LOG_ERROR("listener", "cannot watch a listening socket: %s", strerror(errno));
             timer_arm(listener->loop, &listener->rest, LISTENER_REST_MS);
             return;
         }
         listener->is_watching = true;
     } else if (!is_wanted && listener->is_watching) {
-        poller_unwatch(&listener->socket, POLLER_READABLE);
+        (void)event_del(&listener->event); /* it is there */
         listener->is_watching = false;
     }
 }
@@ -214,11 +215,13 @@ static bool listener_accept_one(struct listener *listener)
     return true;
 }
 
-static void listener_on_readable(void *owner, unsigned what)
+static void listener_on_readable(evutil_socket_t fd, short what, void *arg)
 {
-    struct listener *listener = owner;
+    struct listener *listener = arg;
 
+    (void)fd;
     (void)what;
+    loop_enter(listener->loop);
     for (int i = 0; i < LISTENER_ACCEPTS_PER_TURN; i++) {
         if (!listener_accept_one(listener) || listener->is_paused || listener->is_closed) {
             return;
@@ -236,8 +239,9 @@ struct listener *listener_start(struct loop *loop, int fd, listener_accept_fn on
     listener->on_accept = on_accept;
     listener->owner = owner;
     timer_init(&listener->rest, listener_on_rested, listener);
-    poller_socket_init(&listener->socket, loop_poller(loop), fd, false, listener_on_readable,
-                       listener);
+    /* Fails only for a bad combination of flags. */
+    CHECK(event_assign(&listener->event, loop_event_base(loop), fd, EV_READ | EV_PERSIST,
+                       listener_on_readable, listener) == 0);
     listener_watch(listener);
     return listener;
 }

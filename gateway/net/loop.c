@@ -1,10 +1,6 @@
-/* loop: one event loop per thread. A turn is: wait, callbacks, due timers, deferred work, reaping. All
- * objects belong to the loop's thread but the list of posts, which any thread appends to under a lock;
- * nothing on a request's way posts.
- *
- * Sockets of connections, listeners and the wake-up are the poller's. DNS, the pages of the control
- * thread, its signals and inotify are libevent's. A wait is the poller's alone while nothing of the
- * library's is under way (loop_library_hold()); else the library waits, for the poller as well. */
+/* loop: one event loop per thread, on libevent. A turn is: wait, callbacks, due timers, deferred
+ * work, reaping. All objects belong to the loop's thread but the list of posts, which any thread
+ * appends to under a lock; nothing on a request's way posts. */
 #include "gateway/net/loop.h"
 
 #include "gateway/base/arena_cache.h"
@@ -14,7 +10,6 @@
 #include "gateway/base/now.h"
 #include "gateway/base/vec.h"
 #include "gateway/net/pipe_cache.h"
-#include "gateway/net/poller.h"
 #include "gateway/net/timer_wheel.h"
 #include "gateway/observe/log.h"
 
@@ -30,12 +25,7 @@
 
 /* Deferred work may defer more; what is left after so many rounds waits for the next turn, which
  * then does not sleep. */
-enum {
-    LOOP_DEFERRED_ROUNDS = 16,
-    LOOP_WAIT_MAX_MS = 60 * 60 * 1000,
-    /* The library's own timers, of name servers that were down, while nobody waits for it. */
-    LOOP_LIBRARY_LOOK_MS = 1000,
-};
+enum { LOOP_DEFERRED_ROUNDS = 16 };
 
 struct loop_post_entry {
     struct list link;
@@ -49,12 +39,8 @@ struct loop_dead {
 };
 
 struct loop {
-    struct poller *poller;
-    struct poller_socket wake;
     struct event_base *base;
-    struct event poller_event; /* while the library is held */
-    unsigned library_holds;
-    uint64_t library_looked_ms;
+    struct event wake_event;
     struct event tick_event;
     struct event wait_event; /* of loop_run_once() */
     int wake_fd;
@@ -184,16 +170,17 @@ static void loop_take_posts(struct loop *loop, struct list *taken)
     (void)pthread_mutex_unlock(&loop->posts_lock);
 }
 
-static void loop_on_wake(void *owner, unsigned what)
+static void loop_on_wake(evutil_socket_t fd, short what, void *arg)
 {
-    struct loop *loop = owner;
+    struct loop *loop = arg;
     struct list taken;
     struct list *link;
     uint64_t count;
 
     (void)what;
+    loop_enter(loop);
     /* Emptied before the posts are taken: a later one wakes us again. Nothing to read is fine. */
-    while (read(loop->wake_fd, &count, sizeof(count)) == -1 && errno == EINTR) {
+    while (read((int)fd, &count, sizeof(count)) == -1 && errno == EINTR) {
     }
     loop_take_posts(loop, &taken);
     while ((link = list_first(&taken)) != NULL) {
@@ -213,20 +200,6 @@ void loop_stop(struct loop *loop)
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
-
-static void loop_on_woken(void *arg)
-{
-    loop_enter(arg);
-}
-
-static void loop_on_poller_ready(evutil_socket_t fd, short what, void *arg)
-{
-    struct loop *loop = arg;
-
-    (void)fd;
-    (void)what;
-    poller_wait(loop->poller, 0, loop_on_woken, loop);
-}
 
 static void loop_on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -267,16 +240,11 @@ struct loop *loop_new(struct err *err)
         err_errno(err, "cannot create an eventfd");
         goto fail_fd;
     }
-    loop->poller = poller_new(err);
-    if (loop->poller == NULL) {
-        goto fail_poller;
-    }
-    poller_socket_init(&loop->wake, loop->poller, loop->wake_fd, false, loop_on_wake, loop);
-    if (event_assign(&loop->poller_event, loop->base, poller_fd(loop->poller), EV_READ | EV_PERSIST,
-                     loop_on_poller_ready, loop) != 0 ||
+    if (event_assign(&loop->wake_event, loop->base, loop->wake_fd, EV_READ | EV_PERSIST,
+                     loop_on_wake, loop) != 0 ||
         evtimer_assign(&loop->tick_event, loop->base, loop_on_tick, loop) != 0 ||
         evtimer_assign(&loop->wait_event, loop->base, loop_on_waited, loop) != 0 ||
-        !poller_watch(&loop->wake, POLLER_READABLE)) {
+        event_add(&loop->wake_event, NULL) != 0) {
         err_set(err, ERR_SYSTEM, "cannot watch an eventfd");
         goto fail_event;
     }
@@ -294,8 +262,6 @@ struct loop *loop_new(struct err *err)
     return loop;
 
 fail_event:
-    poller_free(loop->poller);
-fail_poller:
     (void)close(loop->wake_fd);
 fail_fd:
     event_base_free(loop->base);
@@ -327,7 +293,7 @@ void loop_free(struct loop *loop)
         closer->fn(closer->arg);
     }
     loop_free_dead(loop);
-    (void)event_del(&loop->poller_event);
+    (void)event_del(&loop->wake_event);
     (void)event_del(&loop->tick_event);
     (void)event_del(&loop->wait_event);
     loop_take_posts(loop, &posts);
@@ -341,7 +307,6 @@ void loop_free(struct loop *loop)
     }
     loop_free_dead(loop);
     event_base_free(loop->base);
-    poller_free(loop->poller);
     (void)close(loop->wake_fd);
     (void)pthread_mutex_destroy(&loop->posts_lock);
     vec_cleanup(&loop->dead);
@@ -367,26 +332,6 @@ void loop_note_wait(struct loop *loop)
 uint64_t loop_wait_count(const struct loop *loop)
 {
     return loop->wait_count;
-}
-
-struct poller *loop_poller(struct loop *loop)
-{
-    return loop->poller;
-}
-
-void loop_library_hold(struct loop *loop)
-{
-    if (loop->library_holds++ == 0) {
-        CHECK(event_add(&loop->poller_event, NULL) == 0); /* one descriptor more, of our own */
-    }
-}
-
-void loop_library_release(struct loop *loop)
-{
-    CHECK(loop->library_holds > 0);
-    if (--loop->library_holds == 0) {
-        (void)event_del(&loop->poller_event); /* it is there */
-    }
 }
 
 unsigned char *loop_read_buffer(struct loop *loop)
@@ -536,59 +481,15 @@ static void loop_run_deferred(struct loop *loop)
     }
 }
 
-static int loop_timeout_ms(const struct loop *loop, int most_ms)
+static void loop_turn(struct loop *loop, int flags)
 {
-    uint64_t due_tick = loop->wheel.next_tick;
-    uint64_t now_ms = now_mono_ms();
-
-    if (due_tick == UINT64_MAX) {
-        return most_ms;
-    }
-    uint64_t due_ms = due_tick * LOOP_TIMER_TICK_MS;
-    uint64_t wait_ms = due_ms > now_ms ? due_ms - now_ms : 1;
-    wait_ms = wait_ms < LOOP_WAIT_MAX_MS ? wait_ms : LOOP_WAIT_MAX_MS;
-    return most_ms >= 0 && (uint64_t)most_ms < wait_ms ? most_ms : (int)wait_ms;
-}
-
-static void loop_wait_library(struct loop *loop, int most_ms)
-{
-    struct timeval wait = { .tv_sec = most_ms / 1000, .tv_usec = most_ms % 1000 * 1000 };
-
     loop_arm_tick(loop);
-    if (most_ms > 0) {
-        (void)event_add(&loop->wait_event, &wait); /* as in loop_arm_tick() */
-    }
-    /* Always has the poller to wait for. */
-    (void)event_base_loop(loop->base, EVLOOP_ONCE | (most_ms == 0 ? EVLOOP_NONBLOCK : 0));
-    (void)event_del(&loop->wait_event);
-    if (poller_is_pending(loop->poller)) {
-        poller_wait(loop->poller, 0, loop_on_woken, loop);
-    }
-}
-
-/* For `most_ms` at most; -1: until something happens. */
-static void loop_wait(struct loop *loop, int most_ms)
-{
-    if (loop->library_holds > 0) {
-        loop_wait_library(loop, most_ms);
-        return;
-    }
-    poller_wait(loop->poller, most_ms == 0 ? 0 : loop_timeout_ms(loop, most_ms), loop_on_woken,
-                loop);
-    if (now_mono_ms() - loop->library_looked_ms >= LOOP_LIBRARY_LOOK_MS) {
-        loop->library_looked_ms = now_mono_ms();
-        (void)event_base_loop(loop->base, EVLOOP_NONBLOCK); /* as above */
-    }
-}
-
-static void loop_turn(struct loop *loop, int most_ms)
-{
-    if (!list_is_empty(&loop->deferred) || poller_is_pending(loop->poller)) {
-        most_ms = 0;
+    if (!list_is_empty(&loop->deferred)) {
+        flags |= EVLOOP_NONBLOCK;
     }
     loop->is_clock_fresh = false;
     loop->turn_count++;
-    loop_wait(loop, most_ms);
+    (void)event_base_loop(loop->base, EVLOOP_ONCE | flags); /* always has the eventfd to wait for */
     loop_enter(loop);
     timer_wheel_advance(&loop->wheel, now_mono_ms() / LOOP_TIMER_TICK_MS, timer_tick, timer_fire);
     loop_run_deferred(loop);
@@ -599,14 +500,25 @@ void loop_run(struct loop *loop)
 {
     now_update();
     while (!atomic_exchange(&loop->is_stopping, false)) {
-        loop_turn(loop, -1);
+        loop_turn(loop, 0);
     }
 }
 
 void loop_run_once(struct loop *loop, unsigned wait_ms)
 {
+    struct timeval wait = {
+        .tv_sec = (time_t)(wait_ms / 1000),
+        .tv_usec = (suseconds_t)(wait_ms % 1000) * 1000,
+    };
+
     now_update();
-    loop_turn(loop, (int)wait_ms);
+    if (wait_ms == 0) {
+        loop_turn(loop, EVLOOP_NONBLOCK);
+        return;
+    }
+    (void)event_add(&loop->wait_event, &wait); /* as in loop_arm_tick() */
+    loop_turn(loop, 0);
+    (void)event_del(&loop->wait_event);
 }
 
 /* --- Watches ---------------------------------------------------------------------------------- */
@@ -634,7 +546,6 @@ static struct loop_watch *loop_watch_start(struct loop *loop, int number, short 
         mem_free(watch);
         return NULL;
     }
-    loop_library_hold(loop);
     return watch;
 }
 
@@ -665,7 +576,6 @@ void loop_unwatch(struct loop_watch *watch)
 {
     if (watch != NULL) {
         (void)event_del(&watch->event);
-        loop_library_release(watch->loop);
         loop_reap(watch->loop, watch, mem_free);
     }
 }

@@ -15,7 +15,6 @@ struct event_base;
 struct evdns_base;
 struct arena_cache;
 struct pipe_cache;
-struct poller;
 struct loop;
 
 struct loop *loop_new(struct err *err);
@@ -32,11 +31,7 @@ void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 /* Changes with each turn. What became readable in a turn was there before anything was sent in it. */
 uint64_t loop_turn_count(const struct loop *loop);
 /* For net/ only. */
-struct poller *loop_poller(struct loop *loop);
 struct event_base *loop_event_base(struct loop *loop);
-/* For net/ only. As long as it is held the loop waits for what is on the base, at some cost a turn. */
-void loop_library_hold(struct loop *loop);
-void loop_library_release(struct loop *loop);
 /* Bytes had to wait because a peer does not take them. Who reads in bulk and sees the count change while it
  * hands on what it read, reads less from then on: so one large read is never added to a queue. */
 void loop_note_wait(struct loop *loop);

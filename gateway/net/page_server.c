@@ -302,7 +302,6 @@ struct page_server *page_server_start(struct loop *loop, struct address *address
         err_set(err, ERR_SYSTEM, "cannot watch a listening socket");
         goto fail;
     }
-    loop_library_hold(loop);
     return server;
 
 fail:
@@ -321,7 +320,6 @@ void page_server_stop(struct page_server *server)
     if (server == NULL) {
         return;
     }
-    loop_library_release(server->loop);
     evhttp_free(server->http); /* closes the listening socket and the connections */
     while ((link = list_first(&server->connections)) != NULL) {
         struct page_connection *connection = list_object(link, struct page_connection, link);

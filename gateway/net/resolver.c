@@ -38,7 +38,6 @@ struct resolver {
 
 struct resolver_question {
     struct resolver *resolver;
-    struct loop *loop;            /* outlives the resolver, as does the question */
     struct resolver_query *query; /* NULL: nobody waits any more */
     struct evdns_request *request;
 };
@@ -265,7 +264,6 @@ static void resolver_on_answer(int result, char type, int count, int ttl, void *
     struct resolver_question *question = arg;
     struct resolver_query *query = question->query;
 
-    loop_library_release(question->loop);
     if (query == NULL) {
         mem_free(question);
         return;
@@ -296,7 +294,6 @@ static struct resolver_question *resolver_ask(struct resolver_query *query, int 
     int flags = strchr(name, '.') != NULL ? DNS_QUERY_NO_SEARCH : 0;
 
     question->resolver = resolver;
-    question->loop = resolver->loop;
     question->query = query;
     question->request =
         type == DNS_IPv4_A
@@ -306,7 +303,6 @@ static struct resolver_question *resolver_ask(struct resolver_query *query, int 
         mem_free(question);
         return NULL;
     }
-    loop_library_hold(question->loop);
     return question;
 }
 

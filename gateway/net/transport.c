@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/event.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +32,7 @@ enum {
     TRANSPORT_UNREAD_MAX_BYTES = LIMIT_MAX_HEADER_BYTES + 2 * LOOP_READ_BUFFER_BYTES,
 };
 
-static void transport_on_ready(void *owner, unsigned what);
+static void transport_on_readable(evutil_socket_t fd, short what, void *arg);
 static void transport_on_timer(void *arg);
 static void transport_on_wake(void *arg);
 
@@ -40,6 +41,7 @@ static void transport_on_wake(void *arg);
 struct transport *transport_new(struct loop *loop, int fd, const struct address *peer)
 {
     struct transport *transport = mem_new(struct transport);
+    struct event_base *base = loop_event_base(loop);
 
     transport->loop = loop;
     transport->fd = fd;
@@ -47,10 +49,11 @@ struct transport *transport_new(struct loop *loop, int fd, const struct address 
     if (peer != NULL) {
         address_keep(&transport->peer, peer);
     }
-    /* A unix socket that carries descriptors is read short though there is more. */
-    bool is_edge = peer == NULL || address_family(peer) != AF_UNIX;
-    poller_socket_init(&transport->socket, loop_poller(loop), fd, is_edge, transport_on_ready,
-                       transport);
+    /* These fail only for a bad combination of flags. */
+    CHECK(event_assign(&transport->read_event, base, fd, EV_READ | EV_PERSIST,
+                       transport_on_readable, transport) == 0);
+    CHECK(event_assign(&transport->write_event, base, fd, EV_WRITE | EV_PERSIST,
+                       transport_on_writable, transport) == 0);
     timer_init(&transport->timer, transport_on_timer, transport);
     return transport;
 }
@@ -61,7 +64,7 @@ void transport_watch_read(struct transport *transport)
         transport->is_closed) {
         return;
     }
-    if (!poller_watch(&transport->socket, POLLER_READABLE)) {
+    if (event_add(&transport->read_event, NULL) != 0) {
         /* epoll has no room (max_user_watches). */
         transport_set_error(transport, "cannot watch the socket: %s", strerror(errno));
         transport_die(transport, TRANSPORT_END_RESET);
@@ -73,7 +76,7 @@ void transport_watch_read(struct transport *transport)
 void transport_unwatch_read(struct transport *transport)
 {
     if (transport->is_reading) {
-        poller_unwatch(&transport->socket, POLLER_READABLE);
+        (void)event_del(&transport->read_event); /* it is there */
         transport->is_reading = false;
     }
 }
@@ -81,7 +84,7 @@ void transport_unwatch_read(struct transport *transport)
 static void transport_unwatch_write(struct transport *transport)
 {
     if (transport->is_writing) {
-        poller_unwatch(&transport->socket, POLLER_WRITABLE);
+        (void)event_del(&transport->write_event); /* it is there */
         transport->is_writing = false;
     }
 }
@@ -236,7 +239,6 @@ static void transport_finish_close(struct transport *transport)
     loop_defer_cancel(&transport->wake);
     loop_defer_cancel(&transport->flush);
     list_remove(&transport->closer.link);
-    poller_forget(&transport->socket);
     (void)close(transport->fd); /* the descriptor is gone whatever it says */
     transport->fd = -1;
     /* Its filter or its owner may be on the stack. */
@@ -266,19 +268,6 @@ void transport_reset(struct transport *transport)
     /* Without it the peer sees a plain end, as before. */
     (void)setsockopt(transport->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
     transport_finish_close(transport);
-}
-
-/* recv(2); the poller is told when that was all there is. */
-static ssize_t transport_receive(struct transport *transport, unsigned char *buffer, size_t size)
-{
-    ssize_t count = recv(transport->fd, buffer, size, 0);
-
-    if (count == -1 && errno == EAGAIN) {
-        poller_used_up(&transport->socket, POLLER_READABLE, true);
-    } else if (count > 0 && (size_t)count < size) {
-        poller_used_up(&transport->socket, POLLER_READABLE, false);
-    }
-    return count;
 }
 
 /* --- Lingering close (RFC 9112 9.6) ----------------------------------------------------------- */
@@ -351,8 +340,7 @@ void transport_on_shut_down(struct transport *transport)
  * the answer it did not read yet. */
 static void transport_discard_input(struct transport *transport)
 {
-    ssize_t count =
-        transport_receive(transport, loop_read_buffer(transport->loop), LOOP_READ_BYTES);
+    ssize_t count = recv(transport->fd, loop_read_buffer(transport->loop), LOOP_READ_BYTES, 0);
 
     if (count == -1 && (errno == EAGAIN || errno == EINTR)) {
         return;
@@ -609,7 +597,7 @@ static void transport_pump(struct transport *transport)
 void transport_end_wire(struct transport *transport)
 {
     transport->is_wire_ended = true;
-    /* Left in place it would be told for ever. */
+    /* Level-triggered: left in place it would fire for ever. */
     transport_unwatch_read(transport);
     transport_pump(transport);
 }
@@ -631,7 +619,7 @@ static void transport_read(struct transport *transport, size_t limit)
 
     while (limit > 0) {
         size_t size = transport->read_bytes < limit ? transport->read_bytes : limit;
-        ssize_t count = transport_receive(transport, buffer, size);
+        ssize_t count = recv(transport->fd, buffer, size, 0);
         if (count == -1) {
             if (errno != EAGAIN && errno != EINTR) {
                 transport_set_error(transport, "%s", strerror(errno));
@@ -662,8 +650,13 @@ static void transport_read(struct transport *transport, size_t limit)
     }
 }
 
-static void transport_on_readable(struct transport *transport)
+static void transport_on_readable(evutil_socket_t fd, short what, void *arg)
 {
+    struct transport *transport = arg;
+
+    (void)fd;
+    (void)what;
+    loop_enter(transport->loop);
     if (transport->is_lingering) {
         transport_discard_input(transport);
     } else if (transport->pause_reasons != 0 || transport->handler == NULL) {
@@ -672,18 +665,6 @@ static void transport_on_readable(struct transport *transport)
         transport_splice_on_readable(transport);
     } else {
         transport_read(transport, TRANSPORT_TURN_BYTES);
-    }
-}
-
-static void transport_on_ready(void *owner, unsigned what)
-{
-    struct transport *transport = owner;
-
-    if ((what & POLLER_READABLE) != 0) {
-        transport_on_readable(transport);
-    }
-    if ((what & POLLER_WRITABLE) != 0 && transport->is_writing) {
-        transport_on_writable(transport);
     }
 }
 

@@ -274,8 +274,7 @@ bool transport_splice_start_bytes(struct transport *from, struct transport *to, 
 
     if (!transport_splice_is_plain(from) || !transport_splice_is_plain(to) || from->is_wire_ended ||
         to->is_write_ending || transport_is_spliced(from) || to->spliced_from != NULL ||
-        (len != UINT64_MAX && !from->is_delivering) || !poller_make_level(&from->socket) ||
-        !poller_make_level(&to->socket) ||
+        (len != UINT64_MAX && !from->is_delivering) ||
         !pipe_cache_take(loop_pipes(from->loop), &pair)) {
         return false;
     }

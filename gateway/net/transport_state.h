@@ -5,7 +5,7 @@
 
 #include "gateway/net/transport.h"
 
-#include "gateway/net/poller.h"
+#include <event2/event_struct.h>
 
 /* Kept input: contiguous, because parsers want it so; grows by doubling, freed when empty. */
 struct transport_unread {
@@ -23,7 +23,8 @@ struct transport {
     const struct transport_filter_ops *filter_ops;
     void *filter;
 
-    struct poller_socket socket;
+    struct event read_event;
+    struct event write_event;
     struct deferred wake;  /* tells the owner what happened: see transport_on_wake() */
     struct deferred flush; /* sends what is staged */
     struct timer timer;    /* write timeout; then the end of lingering */
@@ -46,8 +47,8 @@ struct transport {
     bool is_closed;
     bool is_dead;
     bool is_death_told;
-    bool is_reading; /* it is told when it is readable */
-    bool is_writing; /* and writable */
+    bool is_reading;    /* read_event is in epoll */
+    bool is_writing;    /* write_event is */
     bool is_local_known;
     bool is_delivering; /* on_data() is on the stack */
     /* Input */
@@ -79,7 +80,7 @@ void transport_wake_later(struct transport *transport);
 void transport_drop_stages(struct transport *transport);
 /* One system call with what is staged on the wire side. */
 void transport_send_staged(struct transport *transport);
-void transport_on_writable(struct transport *transport);
+void transport_on_writable(evutil_socket_t fd, short what, void *arg);
 /* Called by the write side once everything is out and the socket is shut down for writing. */
 void transport_on_shut_down(struct transport *transport);
 void transport_watch_read(struct transport *transport);

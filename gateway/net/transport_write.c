@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/event.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -104,7 +105,7 @@ void transport_fail_write(struct transport *transport, int error_number)
         transport->queue = NULL;
     }
     if (transport->is_writing) {
-        poller_unwatch(&transport->socket, POLLER_WRITABLE);
+        (void)event_del(&transport->write_event); /* it is there */
         transport->is_writing = false;
     }
     timer_cancel(&transport->timer);
@@ -122,12 +123,7 @@ static void transport_arm_write_timeout(struct transport *transport)
 static size_t transport_send_pieces(struct transport *transport, struct iovec *pieces, size_t count)
 {
     struct msghdr message = { .msg_iov = pieces, .msg_iovlen = count };
-    size_t wanted = 0;
     ssize_t sent;
-
-    for (size_t i = 0; i < count; i++) {
-        wanted += pieces[i].iov_len;
-    }
 
     do {
         /* send() where there is one piece: the cheaper call, and the usual one. */
@@ -137,13 +133,8 @@ static size_t transport_send_pieces(struct transport *transport, struct iovec *p
     if (sent == -1) {
         if (errno != EAGAIN) {
             transport_fail_write(transport, errno);
-        } else {
-            poller_used_up(&transport->socket, POLLER_WRITABLE, true);
         }
         return 0;
-    }
-    if ((size_t)sent < wanted) {
-        poller_used_up(&transport->socket, POLLER_WRITABLE, true);
     }
     transport->sent_bytes += (uint64_t)sent;
     transport->sent_at_ms = now_mono_ms();
@@ -167,7 +158,7 @@ void transport_watch_write(struct transport *transport)
     if (transport->is_writing) {
         return;
     }
-    if (!poller_watch(&transport->socket, POLLER_WRITABLE)) {
+    if (event_add(&transport->write_event, NULL) != 0) {
         transport_fail_write(transport, errno);
         return;
     }
@@ -178,7 +169,7 @@ void transport_watch_write(struct transport *transport)
 void transport_unwatch_write_idle(struct transport *transport)
 {
     if (transport->queue == NULL && transport->is_writing) {
-        poller_unwatch(&transport->socket, POLLER_WRITABLE);
+        (void)event_del(&transport->write_event); /* it is there */
         transport->is_writing = false;
         timer_cancel(&transport->timer);
     }
@@ -536,17 +527,21 @@ static void transport_finish_queue(struct transport *transport)
 {
     evbuffer_free(transport->queue);
     transport->queue = NULL;
-    poller_unwatch(&transport->socket, POLLER_WRITABLE);
+    (void)event_del(&transport->write_event); /* it is there */
     transport->is_writing = false;
     timer_cancel(&transport->timer);
     transport_shut_down_when_sent(transport);
 }
 
-void transport_on_writable(struct transport *transport)
+void transport_on_writable(evutil_socket_t fd, short what, void *arg)
 {
+    struct transport *transport = arg;
     struct evbuffer_iovec peeked[TRANSPORT_SEND_PIECES];
     struct iovec pieces[TRANSPORT_SEND_PIECES];
 
+    (void)fd;
+    (void)what;
+    loop_enter(transport->loop);
     for (int round = 0; round < TRANSPORT_SENDS_PER_TURN && transport->queue != NULL; round++) {
         size_t wanted = 0;
         int found = evbuffer_peek(transport->queue, -1, NULL, peeked, TRANSPORT_SEND_PIECES);

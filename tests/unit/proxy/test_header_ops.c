@@ -221,7 +221,7 @@ static void test_nothing_points_into_the_configuration(void **state)
     assert_ptr_not_equal(headers.items[0].name.ptr, name.ptr);
     assert_ptr_not_equal(headers.items[1].name.ptr, other.ptr);
     for (size_t i = 0; i < 2; i++) {
-        struct str literal = { 0 };
+        struct str literal;
         const struct format *format = i == 0 ? ops.sets[0].value : ops.adds[0].value;
         assert_true(format_is_literal(format, &literal));
         assert_ptr_not_equal(headers.items[i].value.ptr, literal.ptr);
