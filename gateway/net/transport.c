@@ -49,11 +49,9 @@ struct transport *transport_new(struct loop *loop, int fd, const struct address 
     if (peer != NULL) {
         address_keep(&transport->peer, peer);
     }
-    /* These fail only for a bad combination of flags. */
+    /* Fails only for a bad combination of flags. */
     CHECK(event_assign(&transport->read_event, base, fd, EV_READ | EV_PERSIST,
                        transport_on_readable, transport) == 0);
-    CHECK(event_assign(&transport->write_event, base, fd, EV_WRITE | EV_PERSIST,
-                       transport_on_writable, transport) == 0);
     timer_init(&transport->timer, transport_on_timer, transport);
     return transport;
 }
@@ -84,7 +82,7 @@ void transport_unwatch_read(struct transport *transport)
 static void transport_unwatch_write(struct transport *transport)
 {
     if (transport->is_writing) {
-        (void)event_del(&transport->write_event); /* it is there */
+        (void)event_del(transport->write_event); /* it is there */
         transport->is_writing = false;
     }
 }
@@ -225,6 +223,7 @@ static void transport_free(void *memory)
     mem_free(transport->error);
     address_kept_cleanup(&transport->peer);
     address_kept_cleanup(&transport->local);
+    mem_free(transport->write_event);
     mem_free(transport);
 }
 

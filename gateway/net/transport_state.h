@@ -24,10 +24,10 @@ struct transport {
     void *filter;
 
     struct event read_event;
-    struct event write_event;
-    struct deferred wake;  /* tells the owner what happened: see transport_on_wake() */
-    struct deferred flush; /* sends what is staged */
-    struct timer timer;    /* write timeout; then the end of lingering */
+    struct event *write_event; /* made when the kernel first has no room; NULL: never */
+    struct deferred wake;      /* tells the owner what happened: see transport_on_wake() */
+    struct deferred flush;     /* sends what is staged */
+    struct timer timer;        /* write timeout; then the end of lingering */
     struct loop_closer closer;
 
     struct transport_unread unread;
@@ -47,8 +47,8 @@ struct transport {
     bool is_closed;
     bool is_dead;
     bool is_death_told;
-    bool is_reading;    /* read_event is in epoll */
-    bool is_writing;    /* write_event is */
+    bool is_reading; /* read_event is in epoll */
+    bool is_writing; /* write_event is */
     bool is_local_known;
     bool is_delivering; /* on_data() is on the stack */
     /* Input */

@@ -3,6 +3,7 @@
  * A stage belongs to one transport at a time and is emptied at the end of the turn, or when another
  * transport wants it. What the kernel does not take waits in the queue. */
 #include "gateway/base/limits.h"
+#include "gateway/base/check.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/now.h"
 #include "gateway/net/transport.h"
@@ -105,7 +106,7 @@ void transport_fail_write(struct transport *transport, int error_number)
         transport->queue = NULL;
     }
     if (transport->is_writing) {
-        (void)event_del(&transport->write_event); /* it is there */
+        (void)event_del(transport->write_event); /* it is there */
         transport->is_writing = false;
     }
     timer_cancel(&transport->timer);
@@ -158,7 +159,13 @@ void transport_watch_write(struct transport *transport)
     if (transport->is_writing) {
         return;
     }
-    if (event_add(&transport->write_event, NULL) != 0) {
+    if (transport->write_event == NULL) {
+        transport->write_event = mem_new(struct event);
+        /* Fails only for a bad combination of flags. */
+        CHECK(event_assign(transport->write_event, loop_event_base(transport->loop), transport->fd,
+                           EV_WRITE | EV_PERSIST, transport_on_writable, transport) == 0);
+    }
+    if (event_add(transport->write_event, NULL) != 0) {
         transport_fail_write(transport, errno);
         return;
     }
@@ -169,7 +176,7 @@ void transport_watch_write(struct transport *transport)
 void transport_unwatch_write_idle(struct transport *transport)
 {
     if (transport->queue == NULL && transport->is_writing) {
-        (void)event_del(&transport->write_event); /* it is there */
+        (void)event_del(transport->write_event); /* it is there */
         transport->is_writing = false;
         timer_cancel(&transport->timer);
     }
@@ -527,7 +534,7 @@ static void transport_finish_queue(struct transport *transport)
 {
     evbuffer_free(transport->queue);
     transport->queue = NULL;
-    (void)event_del(&transport->write_event); /* it is there */
+    (void)event_del(transport->write_event); /* it is there */
     transport->is_writing = false;
     timer_cancel(&transport->timer);
     transport_shut_down_when_sent(transport);
