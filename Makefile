@@ -62,11 +62,12 @@ LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_cov := --coverage
 
 # The release binary is optimised as a whole: the layers are small files that call each other, and a
-# request costs a twentieth less. The objects hold machine code too, so the tests link at once.
-# Only GCC has such objects.
+# request costs a twentieth less. The objects hold machine code too: tests and tools link that, at
+# once (GCC would optimise them as a whole as well unless told not to). Only GCC has such objects.
 ifeq ($(VARIANT)$(findstring clang,$(shell $(CC) --version)),release)
 LTO_CFLAGS := -flto -ffat-lto-objects
 LTO_LDFLAGS := -flto=auto
+LTO_NOT := -fno-lto
 endif
 
 # BoringSSL: Debian's build keeps apart from OpenSSL in a directory of its own, so the libraries are
@@ -150,7 +151,7 @@ $(call unit_programs,$1): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(SUPPORT
     $(call link_layers,$1) $(BUILD)/flags
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $(SUPPORT) \
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(LTO_NOT) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $(SUPPORT) \
 	    $(call link_layers,$1) -lcmocka $$(LIBS)
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rules,$l)))
@@ -277,12 +278,12 @@ $(BUILD)/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz
     $(ALL_ARCHIVES) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LTO_NOT) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(LIBS)
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(ALL_ARCHIVES) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LTO_NOT) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS)
 
 ## fuzz: one fuzzer for a while (TARGET=h1_parse SECONDS=60)
 fuzz:
@@ -320,7 +321,7 @@ $(PERF_TOOLS): $(BUILD)/perf/%: $(BUILD)/obj/perf/tools/%.o $(BUILD)/lib/perf_to
     $(call archive_of,base) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(BORINGSSL_LIBS) -lpthread -lm
+	$(Q)$(CC) $(CFLAGS_ALL) $(LTO_NOT) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) $(BORINGSSL_LIBS) -lpthread -lm
 
 .PHONY: unit-perf
 unit-perf: $(call unit_programs,perf)
@@ -329,7 +330,7 @@ $(call unit_programs,perf): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o \
     $(BUILD)/lib/perf_tools.a $(call archive_of,base) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcmocka
+	$(Q)$(CC) $(CFLAGS_ALL) $(LTO_NOT) $(LDFLAGS_ALL) -o $@ $(filter %.o %.a,$^) -lcmocka
 
 $(BUILD)/lib/perf_tools.a: $(call objects_of,$(PERF_SHARED)) $(BUILD)/sources
 	@mkdir -p $(@D)

@@ -134,7 +134,8 @@ def test_short_run(tmp_path):
     run = subprocess.run(
         [sys.executable, "-m", "bench", *words],
         cwd=ROOT / "perf", capture_output=True, text=True, timeout=120, check=False,
-        env={**os.environ, "GATEHOUSE_BIN": BINARY, "PERF_TOOLS": str(TOOLS)},
+        env={**os.environ, "GATEHOUSE_BIN": os.path.abspath(BINARY),
+             "PERF_TOOLS": str(TOOLS.resolve())},
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     print(f"{time.monotonic() - began:.1f} s")
