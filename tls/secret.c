@@ -20,7 +20,7 @@
 #include <stdatomic.h>
 
 enum {
-    SECRET_ARENA_BYTES = 2048, /* the facts of a leaf and one intermediate */
+    SECRET_ARENA_BYTES = 896, /* the facts of a leaf; an intermediate's take a second block */
     SECRET_RSA_MIN_BITS = 1024,
     SECRET_RSA_GOOD_BITS = 2048,
     /* A bundle of all public roots has about 150; the file's size is capped as well. */
@@ -380,6 +380,13 @@ static CRYPTO_BUFFER *secret_to_der(X509 *certificate)
     return buffer;
 }
 
+/* Exactly so much: room for eight would be most of what a secret takes. */
+static void secret_make_room(struct arena *arena, struct secret_certificates *facts, size_t count)
+{
+    facts->items = arena_new_array(arena, struct secret_certificate, count);
+    facts->capacity = count;
+}
+
 /* Stands for a key that is not read yet: the library then looks at the certificate alone. */
 static const SSL_PRIVATE_KEY_METHOD secret_no_key;
 
@@ -389,6 +396,7 @@ static bool secret_keep_chain(struct secret_parser *parser, struct err *err)
     size_t count = parser->chain.count;
 
     secret->chain_der = arena_new_array(secret->arena, CRYPTO_BUFFER *, count);
+    secret_make_room(secret->arena, &secret->chain, count);
     for (size_t i = 0; i < count; i++) {
         struct secret_certificate facts;
         certificate_describe(parser->chain.items[i], secret->arena, &facts);
@@ -480,6 +488,7 @@ static bool secret_read_ca(struct secret_parser *parser, bool is_needed, struct 
     }
     if (parser->ca.count > 0) {
         secret->ca_der = arena_new_array(secret->arena, CRYPTO_BUFFER *, parser->ca.count);
+        secret_make_room(secret->arena, &secret->ca, parser->ca.count);
     }
     for (size_t i = 0; i < parser->ca.count; i++) {
         struct secret_certificate facts;
