@@ -2,8 +2,8 @@
  * sealed, and gathers again in the wire stage; without a filter it goes to the wire stage at once.
  * A stage belongs to one transport at a time and is emptied at the end of the turn, or when another
  * transport wants it. What the kernel does not take waits in the queue. */
-#include "gateway/base/limits.h"
 #include "gateway/base/check.h"
+#include "gateway/base/limits.h"
 #include "gateway/base/mem.h"
 #include "gateway/base/now.h"
 #include "gateway/net/transport.h"
