@@ -5,6 +5,7 @@
 
 enum {
     EBB_LOOK_MS = 1000,
+    EBB_TRIM_MS = 200, /* after the workers were asked to let go of what they keep */
     /* Fewer are not worth the walk through the heap, during which its owner cannot allocate: about a
      * millisecond for each ten thousand pieces. */
     EBB_MIN_CONNECTIONS = 256,
@@ -31,13 +32,18 @@ static void ebb_look(void *arg)
     struct ebb *ebb = arg;
     size_t now = 0;
 
+    if (ebb->is_trim_due) {
+        ebb->is_trim_due = false;
+        (void)malloc_trim(0); /* tells only whether there was something */
+    }
     for (size_t i = 0; i < ebb->worker_count; i++) {
         now += worker_active_count(ebb->workers[i]);
     }
-    if (ebb_decide(ebb, now)) {
-        (void)malloc_trim(0); /* tells only whether there was something */
+    ebb->is_trim_due = ebb_decide(ebb, now);
+    for (size_t i = 0; i < ebb->worker_count && ebb->is_trim_due; i++) {
+        worker_free_spares(ebb->workers[i]);
     }
-    timer_arm(ebb->loop, &ebb->timer, EBB_LOOK_MS);
+    timer_arm(ebb->loop, &ebb->timer, ebb->is_trim_due ? EBB_TRIM_MS : EBB_LOOK_MS);
 }
 
 void ebb_start(struct ebb *ebb, struct loop *loop, struct worker **workers, size_t worker_count)

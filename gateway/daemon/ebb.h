@@ -13,6 +13,7 @@ struct ebb {
     size_t worker_count;
     size_t peak; /* of connections, since memory was last given back */
     size_t last;
+    bool is_trim_due;
     struct timer timer;
 };
 

@@ -2,6 +2,7 @@
  * worker's thread, posted by the control thread; the public ones are the control thread's. */
 #include "gateway/proxy/worker.h"
 
+#include "gateway/base/arena_cache.h"
 #include "gateway/base/check.h"
 #include "gateway/base/mem.h"
 #include "gateway/observe/log.h"
@@ -421,6 +422,14 @@ void worker_stop_accepting(struct worker *worker)
 
 /* --- Overload --------------------------------------------------------------------------------- */
 
+static void worker_do_free_spares(void *arg)
+{
+    struct worker *worker = arg;
+
+    exchange_free_spare(worker);
+    arena_cache_cleanup(loop_arenas(worker->loop));
+}
+
 static void worker_do_overload_begin(void *arg)
 {
     struct worker *worker = arg;
@@ -431,7 +440,7 @@ static void worker_do_overload_begin(void *arg)
     }
     worker->is_overloaded = true;
     client_close_idle(worker);
-    exchange_free_spare(worker);
+    worker_do_free_spares(worker);
 }
 
 static void worker_do_overload_end(void *arg)
@@ -439,6 +448,11 @@ static void worker_do_overload_end(void *arg)
     struct worker *worker = arg;
 
     worker->is_overloaded = false;
+}
+
+void worker_free_spares(struct worker *worker)
+{
+    loop_post(worker->loop, worker_do_free_spares, worker);
 }
 
 void worker_overload_begin(struct worker *worker)

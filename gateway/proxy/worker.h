@@ -114,6 +114,8 @@ void worker_stop_accepting(struct worker *worker);
  * it is said again; then the requests that hold most are given up as well. */
 void worker_overload_begin(struct worker *worker);
 void worker_overload_end(struct worker *worker);
+/* A crowd has left: what was kept for the next request of each of them is let go of. */
+void worker_free_spares(struct worker *worker);
 /* Any thread: client connections open, handshakes included. */
 size_t worker_active_count(const struct worker *worker);
 /* Any thread: requests under way. */
