@@ -287,7 +287,6 @@ bool transport_splice_start_bytes(struct transport *from, struct transport *to, 
     from->splice->to = to;
     from->splice->left = len;
     from->splice->untold = 0;
-    from->splice->was_held_back = false;
     to->spliced_from = from;
     if (!from->is_delivering) {
         from->splice->bytes += transport_forward_unread(from, to);
@@ -296,5 +295,6 @@ bool transport_splice_start_bytes(struct transport *from, struct transport *to, 
     if (transport_is_spliced(from) && to->queue != NULL) {
         transport_unwatch_read(from);
     }
+    from->splice->was_held_back = transport_splice_is_held_back(from);
     return true;
 }

@@ -226,6 +226,7 @@ static struct {
     size_t wanted; /* to be asked for when the first bytes come */
     size_t told;   /* by on_spliced() */
     int holds;     /* times it was told that the target holds back */
+    int releases;  /* and that it does not */
     bool is_spliced;
 } part;
 
@@ -244,7 +245,11 @@ static void on_part_spliced(void *owner, size_t len)
 {
     assert_ptr_equal(owner, &source);
     part.told += len;
-    part.holds += transport_splice_is_held_back(source.transport) ? 1 : 0;
+    if (transport_splice_is_held_back(source.transport)) {
+        part.holds++;
+    } else {
+        part.releases++;
+    }
     part.is_spliced = transport_is_spliced(source.transport);
 }
 
@@ -283,6 +288,26 @@ static void test_a_part_behind_a_slow_target(void **state)
     RUN_UNTIL(loop, move_all(BULK_BYTES + PIECE_BYTES));
     assert_int_equal(part.told, BULK_BYTES);
     assert_false(transport_is_sending(target.transport));
+}
+
+/* Held back from its start; its source is silent once it is not. The owner, who may have a deadline for the
+ * source, must hear of it. */
+static void test_a_part_that_begins_held_back(void **state)
+{
+    (void)state;
+    while (transport_queued_bytes(target.transport) == 0) {
+        transport_write(target.transport, piece, PIECE_BYTES);
+    }
+    start_part(BULK_BYTES);
+    assert_int_equal(send(source.far_fd, "x", 1, 0), 1);
+    RUN_UNTIL(loop, transport_is_spliced(source.transport));
+    assert_true(transport_splice_is_held_back(source.transport));
+    assert_int_equal(part.releases, 0);
+    RUN_UNTIL(loop, recv(target.far_fd, piece, PIECE_BYTES, MSG_DONTWAIT) != 0 &&
+                        transport_queued_bytes(target.transport) == 0);
+    assert_false(transport_splice_is_held_back(source.transport));
+    assert_int_equal(part.releases, 1);
+    assert_int_equal(part.told, 0);
 }
 
 /* What came is told before the end. */
@@ -540,6 +565,7 @@ int main(void)
         SPLICE_TEST(test_bulk_goes_without_on_data),
         SPLICE_TEST(test_so_many_bytes_and_no_more),
         SPLICE_TEST(test_a_part_behind_a_slow_target),
+        SPLICE_TEST(test_a_part_that_begins_held_back),
         SPLICE_TEST(test_a_source_that_ends_within_the_part),
         SPLICE_TEST(test_both_directions_at_once),
         SPLICE_TEST(test_a_slow_target_holds_back),
