@@ -37,6 +37,7 @@ struct dir_watch_place {
     int wd;
     unsigned generation;
     bool is_whole;        /* any event counts; else those of `names` only */
+    bool is_walked;       /* whole, and so are the directories in it */
     bool has_changed;     /* since the owner was told */
     struct str_vec names; /* owned copies */
     char *path;           /* of a whole one; owned */
@@ -59,7 +60,8 @@ struct dir_watch {
     struct timer rescan;
     uint64_t changed_ms; /* of the first event not yet told; 0: none */
     bool needs_walk;     /* something changed that only a walk over everything can follow */
-    bool has_aliases;    /* a directory is reached by two names, and a change has but one of them */
+    bool has_found;   /* a directory that was not watched and is no volume's present generation */
+    bool has_aliases; /* a directory is reached by two names, and a change has but one of them */
     struct str_vec changed; /* views of paths of places, while the owner is told */
     unsigned generation;
     bool has_complained;
@@ -111,15 +113,16 @@ static struct dir_watch_place *dir_watch_place(struct dir_watch *watch, const ch
     struct dir_watch_place place = { 0 };
     struct dir_watch_place *known;
 
-    if (watch->places.count >= DIR_WATCH_MAX_DIRECTORIES) {
-        errno = ENOSPC;
-        return NULL;
-    }
     place.wd = inotify_add_watch(watch->fd, path, DIR_WATCH_EVENTS | IN_ONLYDIR);
     if (place.wd == -1) {
         return NULL;
     }
     known = dir_watch_find(watch, place.wd);
+    if (known == NULL && watch->places.count >= DIR_WATCH_MAX_DIRECTORIES) {
+        (void)inotify_rm_watch(watch->fd, place.wd); /* just made */
+        errno = ENOSPC;
+        return NULL;
+    }
     if (known == NULL) {
         vec_push(&watch->places, place);
         known = &watch->places.items[watch->places.count - 1];
@@ -128,6 +131,7 @@ static struct dir_watch_place *dir_watch_place(struct dir_watch *watch, const ch
     if (known->generation != watch->generation) {
         known->generation = watch->generation;
         known->is_whole = false;
+        known->is_walked = false;
         dir_watch_clear_names(known);
     }
     return known;
@@ -194,8 +198,10 @@ static void dir_watch_visit(struct dir_watch *watch, struct dir_watch_path_vec *
         }
         /* One inode has one watch, so a directory seen before, by another name or in a circle of
          * links, ends here. */
-        if (place != NULL && !place->is_whole) {
+        if (place != NULL && !place->is_walked) {
             place->is_whole = true;
+            place->is_walked = true;
+            watch->has_found = watch->has_found || strstr(item.path, "/..data") == NULL;
             place->depth = item.depth;
             mem_free(place->path);
             place->path = mem_copy_string(item.path, strlen(item.path));
@@ -314,8 +320,10 @@ static bool dir_watch_sync_changed(struct dir_watch *watch)
         }
     }
     watch->needs_walk = false;
+    watch->has_found = false;
     dir_watch_visit(watch, &pending); /* a walk that follows finds them known */
-    return is_known;
+    /* A link that leads elsewhere now: only a walk tells what it led to before. */
+    return is_known && !watch->has_found && !watch->has_aliases;
 }
 
 /* --- Events ----------------------------------------------------------------------------------- */

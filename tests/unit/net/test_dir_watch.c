@@ -196,6 +196,7 @@ static void where_it_changed_is_told(void **state)
     /* A directory of two names: a change tells but one of them. */
     assert_int_equal(symlink("c", in_root("many/d")), 0);
     expect_change();
+    assert_string_equal(told, "*");
     write_file("many/c/tls.crt", "c");
     expect_change();
     assert_string_equal(told, "*");
@@ -215,6 +216,37 @@ static void the_path_of_one_file_follows_a_swap(void **state)
     assert_int_equal(symlink("..2", in_root("volume/..data_tmp")), 0);
     assert_int_equal(rename(in_root("volume/..data_tmp"), in_root("volume/..data")), 0);
     expect_change();
+}
+
+/* The directory of a file that is watched is watched as a whole all the same. */
+static void a_directory_is_walked_beside_a_file_in_it(void **state)
+{
+    (void)state;
+    make_dir("both");
+    make_dir("both/sub");
+    write_file("both/a.yaml", "a");
+    watch_path("both/a.yaml");
+    watch_path("both");
+    write_file("both/sub/b.yaml", "b");
+    expect_change();
+}
+
+/* Where a link led before is not watched any more. */
+static void a_link_that_leads_elsewhere_is_followed_at_once(void **state)
+{
+    (void)state;
+    make_dir("watched");
+    make_dir("old");
+    make_dir("new");
+    assert_int_equal(symlink("../old", in_root("watched/link")), 0);
+    watch_path("watched");
+    assert_int_equal(symlink("../new", in_root("watched/.link")), 0);
+    assert_int_equal(rename(in_root("watched/.link"), in_root("watched/link")), 0);
+    expect_change();
+    write_file("new/tls.crt", "new");
+    expect_change();
+    write_file("old/tls.crt", "old");
+    expect_quiet();
 }
 
 static void reading_is_no_change(void **state)
@@ -331,6 +363,8 @@ int main(void)
         TEST(a_volume_is_swapped),
         TEST(where_it_changed_is_told),
         TEST(the_path_of_one_file_follows_a_swap),
+        TEST(a_directory_is_walked_beside_a_file_in_it),
+        TEST(a_link_that_leads_elsewhere_is_followed_at_once),
         TEST(reading_is_no_change),
         TEST(directories_made_later_are_watched),
         TEST(a_path_may_come_later_and_go_and_come_again),
