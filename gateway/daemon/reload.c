@@ -104,7 +104,9 @@ struct reload *reload_new(struct loop *loop, const struct options *options,
     for (size_t i = 0; i < options->secret_paths.count; i++) {
         secret_store_add_directory(reload->secrets, options->secret_paths.items[i].ptr);
     }
-    secret_store_defer_keys(reload->secrets);
+    if (!options->is_strict) { /* an error found later could not end the start any more */
+        secret_store_defer_keys(reload->secrets);
+    }
     key_check_init(&reload->key_check, loop, reload->secrets, shard, reload_on_broken_key, reload);
     reload->ticket_keys = ticket_keys_new();
     reload->contexts = tls_context_cache_new(reload->ticket_keys);

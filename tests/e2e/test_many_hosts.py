@@ -1,13 +1,12 @@
 """A thousand hosts with a certificate each, over several Gateways: what a start puts off happens
 soon, a change touches one of them, and nothing is left behind. Spec: TL-26, TL-30, HR-1."""
 
-import base64
 import ssl
 
 import pytest
 
 from support import objects, raw, wait
-from support.certificates import write_secret
+from support.certificates import broken_key, write_secret
 
 HOSTS = 1000
 SOME = (0, 1, 499, 998)
@@ -16,14 +15,6 @@ BROKEN = 7
 
 def host(number):
     return f"host-{number}.example.com"
-
-
-def broken_key(pem):
-    """The private half changed, the public half as written: only arithmetic tells."""
-    lines = pem.decode().strip().splitlines()
-    der = bytearray(base64.b64decode("".join(lines[1:-1])))
-    der[der.index(b"\x04\x20") + 2 + 31] ^= 1
-    return "\n".join([lines[0], base64.b64encode(bytes(der)).decode(), lines[-1], ""]).encode()
 
 
 def serial_of(gateway, number):

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from support import objects, raw, wait
+from support.certificates import broken_key, write_secret
 from support.gateway import BINARY, ROOT
 
 
@@ -93,6 +94,24 @@ def test_strict_makes_an_error_fatal(tmp_path):
         "--port-map", "80=0", "--bind", "127.0.0.1",
     )  # fmt: skip
     assert result.returncode == 78
+
+
+def test_strict_finds_a_broken_key(tmp_path, authority):
+    """Its check is put off otherwise: nothing would be left to refuse the start for."""
+    pair = authority.issue("a.example.com")
+    broken = {"tls.crt": pair.cert_pem, "tls.key": broken_key(pair.key_pem)}
+    write_secret(tmp_path / "secrets" / "a", broken)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "x.yaml").write_text(
+        GOOD + objects.documents(objects.gateway("tls", objects.https_server("a.example.com", credential="a")))
+    )
+    result = run(
+        "run", "-c", tmp_path / "config", "--secrets", tmp_path / "secrets", "--strict", "--admin",
+        "off", "--health", "off", "--metrics", "off", "--port-map", "80=0", "--port-map", "443=0",
+        "--bind", "127.0.0.1",
+    )  # fmt: skip
+    assert result.returncode == 78, result
+    assert "x.yaml" in result.stderr and "a cannot be used" in result.stderr
 
 
 def test_validate(tmp_path):

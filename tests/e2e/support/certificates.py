@@ -1,5 +1,6 @@
 """Certificates made on the spot."""
 
+import base64
 import datetime
 import ipaddress
 import os
@@ -91,6 +92,14 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
         return Pair(certificate, key)
+
+
+def broken_key(pem):
+    """The private half changed, the public half as written: only arithmetic tells."""
+    lines = pem.decode().strip().splitlines()
+    der = bytearray(base64.b64decode("".join(lines[1:-1])))
+    der[der.index(b"\x04\x20") + 2 + 31] ^= 1
+    return "\n".join([lines[0], base64.b64encode(bytes(der)).decode(), lines[-1], ""]).encode()
 
 
 def write_secret(directory, files):
