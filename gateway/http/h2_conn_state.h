@@ -98,8 +98,9 @@ struct h2_leg {
     bool is_head_received;        /* the request, or the final head of the response */
     bool is_peer_done;            /* END_STREAM came */
     bool is_complete_told;
-    bool is_sent;  /* END_STREAM was packed */
-    bool is_reset; /* RST_STREAM was asked for, by us */
+    bool ends_by_length; /* with the last of `send_left` bytes */
+    bool is_sent;        /* END_STREAM was packed */
+    bool is_reset;       /* RST_STREAM was asked for, by us */
     bool is_reset_by_peer;
     bool is_refused;  /* server role: answered by us, the exchange never saw it */
     bool is_fresh;    /* server role: the exchange has not seen it yet */

@@ -478,6 +478,8 @@ static void h2_leg_start_body(struct h2_leg *leg, const struct head *head, bool 
     leg->send_framing = is_end ? BODY_NONE : head->framing;
     leg->send_left = head->framing == BODY_LENGTH && !is_end ? head->content_length : 0;
     leg->send = is_end ? H2_SEND_DONE : H2_SEND_BODY;
+    /* Behind a body of known length only HTTP/2 may have trailers. */
+    leg->ends_by_length = leg->send_left > 0 && head->version != HTTP_VERSION_2;
     h2_conn_later(leg->h2);
     if (is_end) {
         h2_send_pack(leg->h2);
@@ -538,6 +540,27 @@ static void h2_leg_send_head(struct leg *base, const struct head *head, bool is_
     }
 }
 
+/* What was just queued: now, where it is lent or the message's end, else with the turn's other frames. */
+static void h2_leg_leave_body(struct h2_leg *leg, bool is_lent)
+{
+    bool is_end = leg->send == H2_SEND_DONE;
+
+    h2_send_resume(leg);
+    if (is_lent || is_end) {
+        /* Frames are cut from where lent bytes lie; only what no window lets go is kept. */
+        h2_send_pack(leg->h2);
+        h2_queue_settle(&leg->out);
+    }
+    if (leg->out.len > 0) {
+        loop_note_wait(leg->h2->loop); /* the peer's window may be shut */
+    }
+    if (is_end) {
+        h2_leg_watch_write(leg, false);
+    } else if (!timer_is_armed(&leg->write_timer)) {
+        h2_leg_note(leg, H2_EVENT_WAITING); /* most are packed by then, and need no timer */
+    }
+}
+
 static void h2_leg_send_body(struct leg *base, const unsigned char *bytes, size_t len)
 {
     struct h2_leg *leg = h2_leg_of(base);
@@ -553,25 +576,19 @@ static void h2_leg_send_body(struct leg *base, const unsigned char *bytes, size_
             return;
         }
         leg->send_left -= len;
+        if (leg->send_left == 0 && leg->ends_by_length) {
+            leg->send =
+                H2_SEND_DONE; /* END_STREAM goes with these bytes: send_end() brings nothing */
+        }
     }
     leg->h2->out_bytes += len;
     leg->leg.wire_sent_bytes += len; /* the headers of frames as they are packed */
     if (len < H2_LEG_LEND_BYTES) {
         h2_queue_add(&leg->out, leg->arena, bytes, len);
-        h2_send_resume(leg);
     } else {
-        /* Frames are cut from where the bytes lie; only what no window lets go is kept. */
         h2_queue_lend(&leg->out, bytes, len);
-        h2_send_resume(leg);
-        h2_send_pack(leg->h2);
-        h2_queue_settle(&leg->out);
     }
-    if (leg->out.len > 0) {
-        loop_note_wait(leg->h2->loop); /* the peer's window may be shut */
-    }
-    if (!timer_is_armed(&leg->write_timer)) {
-        h2_leg_note(leg, H2_EVENT_WAITING); /* most are packed by then, and need no timer */
-    }
+    h2_leg_leave_body(leg, len >= H2_LEG_LEND_BYTES);
 }
 
 static void h2_leg_send_end(struct leg *base, const struct headers *trailers)

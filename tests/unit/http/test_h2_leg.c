@@ -133,6 +133,82 @@ static void a_response_waits_for_the_window(void **state)
     assert_int_equal(pair.legs[0]->wire_sent_bytes > sizeof(large), true);
 }
 
+static void send_large_head(enum http_version version, uint64_t length)
+{
+    struct head head;
+
+    head_init(&head, pair.arena);
+    head.version = version;
+    head.status = 200;
+    head.framing = BODY_LENGTH;
+    head.content_length = length;
+    head.has_content_length = true;
+    pair.legs[0]->ops->send_head(pair.legs[0], &head, false);
+}
+
+static void send_large(size_t len)
+{
+    pair.legs[0]->ops->send_body(pair.legs[0], (const unsigned char *)large, len);
+}
+
+static void the_last_bytes_of_a_known_length_bring_the_end(void **state)
+{
+    uint64_t sent;
+
+    (void)state;
+    h2_pair_request("GET", "/", NULL, NULL);
+    h2_pair_run();
+    clear_logs();
+    send_large_head(HTTP_VERSION_1_1, 32000);
+    send_large(32000);
+    h2_pair_run();
+    assert_peer(":status=200,content-length=32000,head 1;data 1 [16375];data 1 [15625];end 1;");
+    sent = pair.legs[0]->wire_sent_bytes;
+    h2_pair_send_end(0);
+    h2_pair_release(0);
+    h2_pair_run();
+    assert_peer("");
+    assert_true(sent > 32000 + 2 * 9);
+}
+
+static void the_end_of_a_known_length_waits_for_the_window(void **state)
+{
+    (void)state;
+    h2_pair_request("GET", "/", NULL, NULL);
+    h2_pair_run();
+    send_large_head(HTTP_VERSION_1_1, 200000);
+    send_large(100000);
+    pair.is_deaf = true;
+    h2_pair_run();
+    send_large(100000);
+    h2_pair_send_end(0);
+    clear_logs();
+    pair.is_deaf = false;
+    h2_pair_run();
+    assert_non_null(strstr(pair.peer_log.ptr, "];end 1;"));
+    assert_null(strstr(pair.peer_log.ptr, "reset"));
+}
+
+/* RFC 9113 8.1: what came by HTTP/2 may have trailers whatever its length. */
+static void trailers_follow_a_known_length(void **state)
+{
+    struct headers trailers;
+
+    (void)state;
+    h2_pair_request("GET", "/", NULL, NULL);
+    h2_pair_run();
+    clear_logs();
+    send_large_head(HTTP_VERSION_2, 16000);
+    send_large(16000);
+    h2_pair_run();
+    assert_peer(":status=200,content-length=16000,head 1;data 1 [16000];");
+    headers_init(&trailers, pair.arena);
+    headers_add(&trailers, STR("grpc-status"), STR("0"));
+    pair.legs[0]->ops->send_end(pair.legs[0], &trailers);
+    h2_pair_run();
+    assert_peer("grpc-status=0,head 1 end;");
+}
+
 static void a_full_transport_is_not_written_to(void **state)
 {
     (void)state;
@@ -450,6 +526,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_paused_legs_close_the_connections_window, setup_server,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_response_waits_for_the_window, setup_server, teardown),
+        cmocka_unit_test_setup_teardown(the_last_bytes_of_a_known_length_bring_the_end,
+                                        setup_server, teardown),
+        cmocka_unit_test_setup_teardown(the_end_of_a_known_length_waits_for_the_window,
+                                        setup_server, teardown),
+        cmocka_unit_test_setup_teardown(trailers_follow_a_known_length, setup_server, teardown),
         cmocka_unit_test_setup_teardown(a_full_transport_is_not_written_to, setup_server, teardown),
         cmocka_unit_test_setup_teardown(lr_18_a_stalled_body_is_answered_408, setup_server,
                                         teardown),
