@@ -98,9 +98,14 @@ def main(words=None):
         for scenario in scenarios:
             print(f"{scenario.key:20} {scenario.title}")
         return 0
+    peers = peers_there(options)
+    if not peers or not scenarios:
+        sys.exit("nothing to measure")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if programs.LOAD_CORE == programs.PROXY_CORE:
+        print("one core only: proxy, load and origin share it", file=sys.stderr)
     os.sched_setaffinity(0, {programs.LOAD_CORE})  # the proxy's core is the proxy's alone
-    bench = Bench(peers_there(options), options.rounds, options.seconds)
+    bench = Bench(peers, options.rounds, options.seconds)
     print(report.header(bench, options.note), flush=True)
     is_whole = not options.scenario and not options.peer and not options.against
     output = options.output or ROOT / ("perf/results" if is_whole else "build/perf/results")

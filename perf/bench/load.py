@@ -99,10 +99,13 @@ def measured(proxy, origin, command, pattern):
     """A load program that tells in its own words how much it did."""
     first = CpuMark(proxy.program.pid), CpuMark(origin.program.pid)
     began, children = time.monotonic(), os.times()
-    done = subprocess.run(
-        [str(word) for word in command],
-        capture_output=True, text=True, check=False, timeout=DEADLINE_S,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [str(word) for word in command],
+            capture_output=True, text=True, check=False, timeout=DEADLINE_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"{command[3]} did not end in {DEADLINE_S:g} s") from error
     seconds, after = time.monotonic() - began, os.times()
     used = [
         CpuMark(part.program.pid).seconds_since(mark)

@@ -109,22 +109,35 @@ def summary(outcomes, peers):
 
 
 def summary_row(outcome, figure, peers):
-    by_name = {row.peer.name: row.spread(figure.key) for row in outcome.rows}
+    by_name = {row.peer.name: row for row in outcome.rows}
     name = outcome.scenario.key
     if len(outcome.scenario.figures) > 1:
         name += f", {figure.title}"
     row = [name, figure.unit]
-    row += [text_of(by_name[p.name].median) if by_name.get(p.name) else "–" for p in peers]
+    row += [summary_cell(by_name.get(peer.name), figure) for peer in peers]
     row.append(f"{'≥' if figure.more_is_better else '≤'} {figure.goal:g}" if figure.goal else "–")
     row.append(best_peer(by_name, figure))
     return row
 
 
+def summary_cell(row, figure):
+    spread = row.spread(figure.key) if row else None
+    if spread is None:
+        return "failed" if row and row.failure else "–"
+    if row.failure:
+        return f"{text_of(spread.median)} (then failed)"
+    return text_of(spread.median) + (f" ({row.failed} failed)" if row.failed else "")
+
+
 def best_peer(by_name, figure):
-    others = {
-        n: s for n, s in by_name.items() if s and n != "null" and not n.startswith("gatehouse")
+    """Of those that served all they were asked for."""
+    good = {
+        name: row.spread(figure.key)
+        for name, row in by_name.items()
+        if row.spread(figure.key) and not row.failed and not row.failure
     }
-    own = by_name.get("gatehouse")
+    own = good.get("gatehouse")
+    others = {n: s for n, s in good.items() if n != "null" and not n.startswith("gatehouse")}
     if not others or own is None:
         return "–"
     pick = max if figure.more_is_better else min

@@ -15,10 +15,13 @@ from support.gateway import BINARY, IS_SANITIZED, ROOT
 
 sys.path.insert(0, str(ROOT / "perf"))
 
-from bench import chart, numbers, proc, report, runner  # noqa: E402
+from bench import chart, load, numbers, proc, report, runner, tools  # noqa: E402
+from bench.__main__ import main  # noqa: E402
 from bench.peers import all_peers  # noqa: E402
-from bench.scenarios import GROUPS, all_scenarios  # noqa: E402
-from bench.scenarios.base import Figure, Sample  # noqa: E402
+from bench.peers.base import Peer  # noqa: E402
+from bench.programs import Failed  # noqa: E402
+from bench.scenarios import GROUPS, all_scenarios, hosts  # noqa: E402
+from bench.scenarios.base import Figure, Sample, Scenario  # noqa: E402
 
 TOOLS = pathlib.Path(BINARY).parent / "perf"
 
@@ -80,7 +83,7 @@ def peer(name):
     return types.SimpleNamespace(name=name)
 
 
-def outcome_of(**values):
+def outcome_of(failed=0, **values):
     figure = Figure("cost", "cost", "µs", 12.0)
     scenario = types.SimpleNamespace(
         key="x", group="requests", title="a < b & c", figures=(figure,), goal_note=""
@@ -88,7 +91,7 @@ def outcome_of(**values):
     rows = []
     for name, figures in values.items():
         rows.append(runner.Row(peer(name)))
-        rows[-1].samples = [Sample({"cost": value}, 1) for value in figures]
+        rows[-1].samples = [Sample({"cost": value}, failed) for value in figures]
     return runner.Outcome(scenario, rows)
 
 
@@ -101,7 +104,40 @@ def test_table_has_ratios_spread_failures_and_verdict():
     assert "hitch: ended with status 1" in text
     assert "goal ≤ 12 µs: met (11)" in text
     row = report.summary([outcome], [peer("gatehouse"), peer("nginx"), peer("hitch")])
-    assert "| x | µs | 11 | 22 | – | ≤ 12 | nginx ×2.00 |" in row
+    assert "| x | µs | 11 | 22 | failed | ≤ 12 | nginx ×2.00 |" in row
+
+
+def test_failures_are_told_in_the_table_of_all_and_best_nobody():
+    outcome = outcome_of(failed=2, gatehouse=[10.0, 11.0], nginx=[22.0])
+    assert outcome.rows[0].failed == 4
+    row = report.summary([outcome], [peer("gatehouse"), peer("nginx"), peer("h2o")])
+    assert "| x | µs | 10.5 (4 failed) | 22 (2 failed) | – | ≤ 12 | – |" in row
+
+
+def test_failures_of_the_run_that_tells_the_pace_count():
+    scenario = Scenario()
+    runs = [types.SimpleNamespace(done=10, failed=3, seconds=0.1) for _ in range(2)]
+    bench = types.SimpleNamespace(seconds=1)
+    assert scenario.paced(bench, peer("nginx"), lambda count: runs.pop(), 0.01).failed == 6
+
+
+def test_load_that_ends_too_late_or_too_early_is_a_failure(tmp_path, monkeypatch):
+    part = types.SimpleNamespace(program=types.SimpleNamespace(pid=os.getpid()))
+    monkeypatch.setattr(load, "DEADLINE_S", 0.1)
+    with pytest.raises(Failed):
+        load.measured(part, part, ["taskset", "-c", "0", "sleep", "9"], "(.)")
+    monkeypatch.setattr(tools, "path", lambda name: "false")
+    pressure = hosts.Pressure(types.SimpleNamespace(port=1), tmp_path, "a.example.com")
+    with pytest.raises(Failed):
+        pressure.stop()
+
+
+def test_without_a_peer_there_is_nothing_to_measure(monkeypatch, capsys):
+    monkeypatch.setattr(Peer, "is_there", lambda self: False)
+    with pytest.raises(SystemExit) as end:
+        main(["--peer", "nginx"])
+    assert end.value.code != 0
+    assert "apt-get install nginx" in capsys.readouterr().err
 
 
 def test_picture_is_well_formed():

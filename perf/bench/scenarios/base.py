@@ -84,10 +84,14 @@ class Scenario:
     def paced(self, bench, peer, run, guess_s, at_least=1):
         """Runs as much as takes about the seconds asked for. The first time a shorter run tells the
         pace, and warms the proxy up."""
+        failed = 0
         if peer.name not in self._pace:
             result = run(max(at_least, int(bench.seconds * 0.2 / guess_s)))
             self._pace[peer.name] = result.seconds / max(result.done, 1)
-        return run(max(at_least, int(bench.seconds / self._pace[peer.name])))
+            failed = result.failed
+        result = run(max(at_least, int(bench.seconds / self._pace[peer.name])))
+        result.failed += failed
+        return result
 
 
 def cost_sample(result, figure="cost"):

@@ -132,6 +132,7 @@ class Pressure:
 
     def __init__(self, proxy, directory, name):
         self.failed = 0
+        self._error = None
         self._arguments = (
             proxy.port, directory, "rate", "--rate", LOAD_RATE, "--seconds", 2,
             "--connections", 32,
@@ -143,11 +144,19 @@ class Pressure:
 
     def _run(self):
         while not self._over.is_set():
-            program = load.client_program(*self._arguments, name=self._name)
-            self.failed += load.told_by(program)["failed"]
+            try:
+                program = load.client_program(*self._arguments, name=self._name)
+                self.failed += load.told_by(program)["failed"]
+            except (Failed, OSError, ValueError) as error:
+                self._error = error
+                return
 
     def stop(self):
-        """Failed requests."""
+        """Failed requests; what became of the load itself comes up here."""
         self._over.set()
         self._thread.join(30)
+        if self._thread.is_alive():
+            raise Failed("the load did not end")
+        if self._error is not None:
+            raise self._error
         return self.failed
