@@ -561,20 +561,28 @@ static struct secret_slot *store_slot_at(const struct secret_store *store, struc
 static bool store_find_changed(const struct secret_store *store, struct str path,
                                struct secret_slot **slot)
 {
+    const struct str *inside = NULL;
+
     *slot = NULL;
     for (size_t i = 0; i < store->directories.count; i++) {
-        struct str directory = store->directories.items[i];
-        if (str_equals(path, directory)) {
+        const struct str *directory = &store->directories.items[i];
+        if (str_equals(path, *directory)) {
             return false; /* secrets come and go */
         }
-        if (path.len > directory.len && path.ptr[directory.len] == '/' &&
-            str_starts_with(path, directory)) {
-            *slot = store_slot_at(store, directory, path);
-            /* A shadow: the directory of a name that is used elsewhere as well. */
-            return *slot != NULL && (*slot)->shadow == NULL;
+        if (path.len > directory->len && path.ptr[directory->len] == '/' &&
+            str_starts_with(path, *directory)) {
+            if (inside != NULL) {
+                return false; /* one in another: the secret has two names */
+            }
+            inside = directory;
         }
     }
-    return true; /* nothing of ours */
+    if (inside == NULL) {
+        return true; /* nothing of ours */
+    }
+    *slot = store_slot_at(store, *inside, path);
+    /* A shadow: the directory of a name that is used elsewhere as well. */
+    return *slot != NULL && (*slot)->shadow == NULL;
 }
 
 static bool store_reload_slot(struct secret_store *store, struct secret_slot *slot, int64_t wall_s)

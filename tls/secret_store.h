@@ -65,11 +65,11 @@ struct secret *secret_store_find_ca(const struct secret_store *store, struct str
 /* All about a name, good until the next load; NULL: no source has it. */
 const struct secret_entry *secret_store_find_entry(const struct secret_store *store,
                                                    struct str namespace_, struct str name);
-/* All entries in the order of namespace and name; valid until the next load. */
-/* The same when nothing changed but in these directories: reads only secrets that are there, or all when
- * it takes more to follow. What time alone changes shows at the next full load. */
+/* secret_store_load() when nothing changed but in these directories: reads only secrets that are there,
+ * or all when it takes more to follow. What time alone changes shows at the next full load. */
 bool secret_store_load_changed(struct secret_store *store, const struct str_vec *paths,
                                int64_t wall_s);
+/* All entries in the order of namespace and name; valid until the next load. */
 size_t secret_store_count(const struct secret_store *store);
 const struct secret_entry *secret_store_at(const struct secret_store *store, size_t index);
 const char *secret_state_name(enum secret_state state); /* "good", "kept", "bad", ... */

@@ -482,6 +482,9 @@ bool dir_watch_add(struct dir_watch *watch, const char *path, struct err *err)
                 len == 0 ? "empty" : "too long");
         return false;
     }
+    while (len > 1 && path[len - 1] == '/') {
+        len--; /* paths are told as their owner writes them: without */
+    }
     vec_push(&watch->roots, str_from(mem_copy_string(path, len), len));
     dir_watch_sync(watch);
     return true;

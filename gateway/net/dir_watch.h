@@ -12,8 +12,8 @@ struct dir_watch;
 
 enum { DIR_WATCH_SETTLE_MS = 100, DIR_WATCH_SETTLE_MAX_MS = 500, DIR_WATCH_RESCAN_MS = 30000 };
 
-/* `changed`: the directories in which something changed, sub-directories told apart; views for the time of
- * the call. NULL: anything may have changed. */
+/* `changed`: the directories in which something changed, sub-directories told apart, without a slash at
+ * the end of what was added; views for the time of the call. NULL: anything may have changed. */
 typedef void (*dir_watch_fn)(void *owner, const struct str_vec *changed, bool is_rescan);
 
 /* `on_change` runs DIR_WATCH_SETTLE_MS after the last event, at the latest

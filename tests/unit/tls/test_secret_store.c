@@ -532,6 +532,25 @@ static void test_load_changed(void **state) /* TL-29 */
     assert_int_equal(secret_store_count(store), 4);
 }
 
+/* A secret of two names, because one directory of secrets lies in another. */
+static void test_load_changed_in_nested_directories(void **state)
+{
+    (void)state;
+    make_dir("ns");
+    make_dir("ns/three");
+    put_pair("ns/three", &a);
+    char *inner = temp_dir_path(&dir, "ns");
+    secret_store_add_directory(store, inner);
+    mem_free(inner);
+    assert_true(secret_store_load(store, now_s));
+    assert_int_equal(secret_store_count(store), 2);
+    put_pair("ns/three", &b);
+    assert_true(load_changed("ns/three", NULL));
+    assert_true(str_equals(
+        fingerprint_of("three"),
+        secret_chain(secret_store_find(store, STR("ns"), STR("three")))->items[0].fingerprint));
+}
+
 /* Only what replaces nothing is served unchecked, and a broken key is found all the same. */
 static void test_deferred_keys(void **state) /* TL-30 */
 {
@@ -649,6 +668,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_documents, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_time_passes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_load_changed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_load_changed_in_nested_directories, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deferred_keys, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_deferred_key_is_mended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_directory, set_up, tear_down),
