@@ -87,6 +87,19 @@ static int dial_open(const struct address *peer)
     return fd;
 }
 
+/* Of connect(): 0 or errno. A peer on this host has answered by the time the call returns, while it
+ * returns "under way" all the same; asked once more it says how that went, and nobody need wait. */
+static int dial_ask(int fd, const struct address *peer)
+{
+    if (connect(fd, &peer->sockaddr, peer->len) == 0) {
+        return 0;
+    }
+    if (errno != EINPROGRESS) {
+        return errno;
+    }
+    return connect(fd, &peer->sockaddr, peer->len) == 0 ? 0 : errno;
+}
+
 /* 0: connected or under way (is_watching then). */
 static int dial_connect(struct dial *dial, const struct address *peer, uint32_t timeout_ms)
 {
@@ -94,13 +107,11 @@ static int dial_connect(struct dial *dial, const struct address *peer, uint32_t 
     if (dial->fd == -1) {
         return errno;
     }
-    if (connect(dial->fd, &peer->sockaddr, peer->len) == 0) {
-        return 0;
-    }
+    int error_number = dial_ask(dial->fd, peer);
     /* A unix socket whose backlog is full says EAGAIN and never becomes ready: a failure. An
      * interrupted connect goes on by itself. */
-    if (errno != EINPROGRESS && errno != EINTR) {
-        return errno;
+    if (error_number != EALREADY && error_number != EINTR) {
+        return error_number;
     }
     if (event_assign(&dial->event, loop_event_base(dial->loop), dial->fd, EV_WRITE,
                      dial_on_connected, dial) != 0 ||

@@ -114,6 +114,52 @@ static void nothing_answers_in_time(void **state)
     (void)close(fd);
 }
 
+/* Both say how it went only when the SYN is sent again. */
+static void check_a_late_answer(bool is_refused)
+{
+    struct address address;
+    int fd = listen_on_loopback(&address, 0);
+    int fill[4];
+
+    for (size_t i = 0; i < 4; i++) {
+        fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(fill[i], &address.sockaddr, address.len);
+    }
+    assert_non_null(dial_start(loop, &address, 15000, on_done, &calls));
+    loop_run_once(loop, 0);
+    assert_int_equal(calls, 0);
+    for (size_t i = 0; i < 4; i++) {
+        (void)close(fill[i]);
+    }
+    if (is_refused) {
+        (void)close(fd);
+    } else {
+        (void)close(accept(fd, NULL, NULL)); /* what filled the queue */
+    }
+    RUN_UNTIL(loop, calls == 1);
+    if (!is_refused) {
+        struct sockaddr_storage peer;
+        socklen_t len = sizeof(peer);
+        assert_int_equal(done_error, 0);
+        assert_int_equal(getpeername(done_fd, (struct sockaddr *)&peer, &len), 0);
+        (void)close(fd);
+    }
+}
+
+static void a_late_connect_is_waited_for(void **state)
+{
+    (void)state;
+    check_a_late_answer(false);
+}
+
+static void a_late_refusal_is_told(void **state)
+{
+    (void)state;
+    check_a_late_answer(true);
+    assert_int_equal(done_error, ECONNREFUSED);
+    assert_int_equal(done_fd, -1);
+}
+
 static void a_connect_gives_a_descriptor_ready_for_use(void **state)
 {
     struct address address;
@@ -177,6 +223,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_missing_unix_socket_fails_later_and_not_inside, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(nothing_answers_in_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_late_connect_is_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_late_refusal_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_connect_gives_a_descriptor_ready_for_use, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_unix_socket_is_dialled_too, set_up, tear_down),
