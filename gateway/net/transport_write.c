@@ -483,8 +483,12 @@ static void transport_shut_down_when_sent(struct transport *transport)
         return;
     }
     transport->is_shut_down = true;
-    /* ENOTCONN: the peer is gone, which the reading side tells. */
-    (void)shutdown(transport->fd, SHUT_WR);
+    /* With both ends of input and output there, lingering is over and the close that follows says the
+     * same: after the peer's FIN nothing can lie unread that would make it a reset. */
+    if (!transport->is_lingering || !transport->is_wire_ended) {
+        /* ENOTCONN: the peer is gone, which the reading side tells. */
+        (void)shutdown(transport->fd, SHUT_WR);
+    }
     transport_on_shut_down(transport);
 }
 

@@ -662,6 +662,26 @@ static void a_lingering_close_ends_with_the_peer(void **state)
     RUN_UNTIL(loop, fcntl(fd, F_GETFD) == -1);
 }
 
+/* No shutdown() goes before this close(): it must say the same. */
+static void a_lingering_close_after_the_peers_end_is_orderly(void **state)
+{
+    static unsigned char block[300000];
+    static unsigned char out[sizeof(block) + 1];
+
+    (void)state;
+    open_tcp_pair();
+    peer_send("question", 8);
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    RUN_UNTIL(loop, owner.ends == 1);
+    int fd = transport_fd(owner.transport);
+    transport_write(owner.transport, block, sizeof(block));
+    transport_linger_close(owner.transport);
+    owner.transport = NULL;
+    size_t len = 0;
+    RUN_UNTIL(loop, (len += peer_read(out, sizeof(out))) == sizeof(block) && peer_is_at_end());
+    RUN_UNTIL(loop, fcntl(fd, F_GETFD) == -1);
+}
+
 /* A refusal of what was kept: the owner parts while it is looking at the kept bytes. */
 static void a_lingering_close_while_kept_bytes_are_offered(void **state)
 {
@@ -1115,6 +1135,7 @@ int main(void)
         TEST(a_reset_reaches_the_peer),
         TEST(a_lingering_close_lets_the_answer_be_read),
         TEST(a_lingering_close_ends_with_the_peer),
+        TEST(a_lingering_close_after_the_peers_end_is_orderly),
         TEST(a_lingering_close_while_kept_bytes_are_offered),
         TEST(a_flood_ends_a_lingering_close),
         TEST(the_loop_closes_what_lingers),
