@@ -32,6 +32,8 @@ struct listener {
     void *owner;
     struct event event;
     struct timer rest;
+    unsigned burst;     /* accepts of one turn: doubles while a queue outlasts the turn */
+    uint64_t full_turn; /* the last one that took as many */
     bool is_watching;
     bool is_paused;
     bool is_closed;
@@ -215,6 +217,9 @@ static bool listener_accept_one(struct listener *listener)
     return true;
 }
 
+/* Connections mostly come one at a time: asking for another would find none. The descriptor stays
+ * readable while there are more, so a queue that is still there in the next turn is taken in steps that
+ * double. */
 static void listener_on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct listener *listener = arg;
@@ -222,11 +227,20 @@ static void listener_on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     loop_enter(listener->loop);
-    for (int i = 0; i < LISTENER_ACCEPTS_PER_TURN; i++) {
-        if (!listener_accept_one(listener) || listener->is_paused || listener->is_closed) {
+    uint64_t turn = loop_turn_count(listener->loop);
+    if (turn == listener->full_turn + 1 && listener->burst < LISTENER_ACCEPTS_PER_TURN) {
+        listener->burst *= 2;
+    }
+    for (unsigned i = 0; i < listener->burst; i++) {
+        if (!listener_accept_one(listener)) {
+            listener->burst = i > 1 ? i : 1;
+            return;
+        }
+        if (listener->is_paused || listener->is_closed) {
             return;
         }
     }
+    listener->full_turn = turn;
 }
 
 struct listener *listener_start(struct loop *loop, int fd, listener_accept_fn on_accept,
@@ -238,6 +252,7 @@ struct listener *listener_start(struct loop *loop, int fd, listener_accept_fn on
     listener->fd = fd;
     listener->on_accept = on_accept;
     listener->owner = owner;
+    listener->burst = 1;
     timer_init(&listener->rest, listener_on_rested, listener);
     /* Fails only for a bad combination of flags. */
     CHECK(event_assign(&listener->event, loop_event_base(loop), fd, EV_READ | EV_PERSIST,

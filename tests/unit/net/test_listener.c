@@ -100,6 +100,32 @@ static void what_cannot_be_bound_is_told_and_nothing_stays_open(void **state)
     (void)close(alone);
 }
 
+static void a_crowd_is_accepted_in_few_turns(void **state)
+{
+    enum { CROWD = 200, TURNS = 12 };
+    struct address address;
+    int fd;
+    int clients[CROWD];
+
+    (void)state;
+    bind_loopback(&address, &fd, 1);
+    struct listener *listener = listener_start(loop, fd, on_accept, &accepted);
+    for (int round = 0; round < 2; round++) {
+        int wanted = accepted + CROWD;
+        for (size_t i = 0; i < CROWD; i++) {
+            clients[i] = connect_to(&address);
+        }
+        for (int turn = 0; turn < TURNS; turn++) {
+            loop_run_once(loop, 0);
+        }
+        assert_int_equal(accepted, wanted);
+        for (size_t i = 0; i < CROWD; i++) {
+            (void)close(clients[i]);
+        }
+    }
+    listener_close(listener);
+}
+
 static void all_sockets_of_an_address_share_its_port(void **state)
 {
     struct address address;
@@ -247,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_cannot_be_bound_is_told_and_nothing_stays_open),
+        TEST(a_crowd_is_accepted_in_few_turns),
         TEST(all_sockets_of_an_address_share_its_port),
         TEST(a_paused_listener_leaves_them_in_the_queue),
         TEST(closing_takes_what_is_queued),
