@@ -209,16 +209,22 @@ struct str arena_vprintf(struct arena *arena, const char *format, va_list args)
     return str_from(out, (size_t)len);
 }
 
+/* Each digit where it stays: read back in one piece from where they were just written one by one, they
+ * would be waited for. */
 struct str arena_print_u64(struct arena *arena, uint64_t value)
 {
-    char digits[20];
-    size_t start = sizeof(digits);
+    size_t len = 1;
+    char *text;
 
-    do {
-        digits[--start] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    return arena_copy_str(arena, str_from(digits + start, sizeof(digits) - start));
+    for (uint64_t rest = value; rest >= 10; rest /= 10) {
+        len++;
+    }
+    text = arena_alloc_raw(arena, len + 1);
+    text[len] = '\0';
+    for (size_t at = len; at-- > 0; value /= 10) {
+        text[at] = (char)('0' + value % 10);
+    }
+    return str_from(text, len);
 }
 
 struct str arena_printf(struct arena *arena, const char *format, ...)

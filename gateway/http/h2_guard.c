@@ -30,7 +30,12 @@ static const struct h2_budget h2_guard_budgets[H2_DEED_COUNT] = {
 
 static void h2_guard_forgive(struct h2_guard *guard, enum h2_deed deed, uint64_t count)
 {
-    guard->spent[deed] = count < guard->spent[deed] ? guard->spent[deed] - (uint32_t)count : 0;
+    if (count < guard->spent[deed]) {
+        guard->spent[deed] -= (uint32_t)count;
+    } else {
+        guard->spent[deed] = 0;
+        guard->has_spent &= ~(1U << deed);
+    }
 }
 
 /* Whole tokens only: what is left of a token's time stays in refill_ms. */
@@ -60,18 +65,23 @@ bool h2_guard_count(struct h2_guard *guard, enum h2_deed deed, uint64_t now_ms)
         return false;
     }
     guard->spent[deed]++;
+    guard->has_spent |= 1U << deed;
     return true;
 }
 
 void h2_guard_credit(struct h2_guard *guard)
 {
-    for (unsigned deed = 0; deed < H2_DEED_COUNT; deed++) {
+    /* With each answer, and mostly there is nothing. */
+    for (unsigned deed = 0; guard->has_spent >> deed != 0; deed++) {
         h2_guard_forgive(guard, (enum h2_deed)deed, h2_guard_budgets[deed].per_answer);
     }
 }
 
 void h2_guard_credit_data_frame(struct h2_guard *guard)
 {
+    if (guard->has_spent == 0) {
+        return;
+    }
     h2_guard_forgive(guard, H2_DEED_WINDOW_UPDATE,
                      h2_guard_budgets[H2_DEED_WINDOW_UPDATE].per_data_frame);
     h2_guard_forgive(guard, H2_DEED_PING, h2_guard_budgets[H2_DEED_PING].per_data_frame);

@@ -26,6 +26,7 @@ enum h2_deed {
 struct h2_guard {
     uint32_t spent[H2_DEED_COUNT];
     uint64_t refill_ms[H2_DEED_COUNT];
+    unsigned has_spent; /* a bit for each deed of which something is */
 };
 
 /* One more. False: over the limit; h2_guard_reason() names it. */
