@@ -295,6 +295,7 @@ static void test_a_part_behind_a_slow_target(void **state)
 static void test_a_part_that_begins_held_back(void **state)
 {
     (void)state;
+    memset(piece, 0, PIECE_BYTES);
     while (transport_queued_bytes(target.transport) == 0) {
         transport_write(target.transport, piece, PIECE_BYTES);
     }
