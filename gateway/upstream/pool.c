@@ -247,7 +247,7 @@ enum pool_answer pool_request_leg(struct endpoint *endpoint, struct pool_request
     }
     while ((pooled = pool_conn_find(endpoint, &request->key)) != NULL &&
            pool_conn_may_carry(pooled, request)) {
-        *is_reused = pooled->request_count > 0;
+        *is_reused = pooled->request_count > 0 || pooled->place == POOL_IDLE;
         *leg = pool_conn_open_leg(pooled, request);
         if (*leg != NULL) {
             return POOL_LEG;

@@ -34,8 +34,8 @@ struct pool_request {
     bool needs_tunnel;
     const struct leg_handler *handler;
     void *owner; /* of the leg, and of the two below */
-    /* Never called from inside pool_request_leg(). `is_reused`: it has carried a request before, so
-     * the upstream may have closed it meanwhile. */
+    /* Never called from inside pool_request_leg(). `is_reused`: it has carried a request before, or waited
+     * for one, so the upstream may have closed it meanwhile. */
     void (*on_leg)(void *owner, struct leg *leg, bool is_reused);
     /* No connection: as connect_done_fn. Never called from inside pool_request_leg(). */
     void (*on_connect_failure)(void *owner, int error_number, struct str tls_failure);

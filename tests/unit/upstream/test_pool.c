@@ -2,6 +2,7 @@
 #include "gateway/upstream/pool.h"
 
 #include "gateway/upstream/cluster_set.h"
+#include "gateway/upstream/pool_state.h"
 #include "tests/unit/support/loop_origin.h"
 #include "tests/unit/support/pool_user.h"
 
@@ -207,6 +208,22 @@ static void test_a_freed_connection_serves_who_waits(void **state)
     }
 }
 
+/* Dialled for a request that another connection took: it has carried none, and yet it has been there for
+ * a while, so the origin may have closed it. */
+static void test_a_connection_that_waited_unused_may_be_stale(void **state)
+{
+    struct fixture *fixture = *state;
+    struct user user;
+
+    assert_int_equal(user_ask(fixture, &user), POOL_WAIT);
+    pool_stop_waiting(&user.request); /* as if served */
+    endpoint_unref(fixture->endpoint);
+    RUN_UNTIL(fixture->set.loop, fixture->endpoint->idle_count == 1);
+    assert_int_equal(user_ask(fixture, &user), POOL_LEG);
+    assert_true(user.is_reused);
+    user_finish(fixture, &user);
+}
+
 static void test_idle_connections_close_with_their_endpoint(void **state)
 {
     struct fixture *fixture = *state;
@@ -275,6 +292,7 @@ int main(void)
         CASE(test_a_cancelled_wait_gives_up_its_dial),
         CASE(test_reuse_is_last_in_first_out),
         CASE(test_a_freed_connection_serves_who_waits),
+        CASE(test_a_connection_that_waited_unused_may_be_stale),
         CASE(test_a_connection_serves_its_own_key_only),
         CASE(test_idle_connections_close_with_their_endpoint),
         CASE(test_a_busy_connection_outlives_its_endpoint_and_closes_when_idle),
