@@ -391,6 +391,17 @@ static void h1_conn_forget_tunnel(struct h1_conn *h1)
     }
 }
 
+/* In the turn that opened the leg: the socket was readable before the request could be sent, so these bytes
+ * were lying on an idle connection. But for TLS, where a ticket makes it readable as well, and it is read when
+ * the request may have left, pushed out by another connection's: then it may be the answer. */
+static bool h1_conn_was_answered_before(const struct h1_conn *h1)
+{
+    const struct transport *transport = h1->conn.transport;
+
+    return h1->leg_opened_turn == loop_turn_count(h1->loop) &&
+           (transport_filter(transport) == NULL || transport_queued_bytes(transport) > 0);
+}
+
 static bool h1_conn_receive_response(struct h1_conn *h1, const unsigned char *bytes, size_t len,
                                      size_t *taken)
 {
@@ -401,9 +412,8 @@ static bool h1_conn_receive_response(struct h1_conn *h1, const unsigned char *by
         h1_conn_break(h1, H1_PART_NOW, LEG_END_PROTOCOL, "http1.unsolicited_response");
         return false;
     }
-    /* In the turn that opened the leg the kernel had these bytes before it had the request: they were
-     * lying on an idle connection. To the exchange that is one closed under it. */
-    if (h1->leg_opened_turn == loop_turn_count(h1->loop)) {
+    /* To the exchange that is a connection closed under it. */
+    if (h1_conn_was_answered_before(h1)) {
         h1_conn_break(h1, H1_PART_RESET, LEG_END_PEER_CLOSED, "http1.unsolicited_response");
         return false;
     }

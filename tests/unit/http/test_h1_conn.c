@@ -792,6 +792,33 @@ static void what_lay_on_an_idle_connection_is_no_answer(void **state)
     assert_int_equal(self.transport->state, FAKE_RESET);
 }
 
+/* Through TLS a socket may be readable for a ticket, and be read when the request was on its way already: what
+ * comes then may be its answer, however early. */
+static void an_answer_in_the_turn_of_its_request(void **state)
+{
+    static char filter;
+    static const struct {
+        bool is_tls;
+        size_t queued_bytes; /* of the request */
+        const char *log;
+    } cases[] = {
+        { false, 0, "end closed;closed;" },
+        { true, 1, "end closed;closed;" },
+        { true, 0, "head 204 end;" },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        (void)teardown(state);
+        (void)setup_client(state);
+        send_request("GET", true);
+        self.transport->filter = cases[i].is_tls ? &filter : NULL;
+        self.transport->queued_bytes = cases[i].queued_bytes;
+        fake_deliver(self.transport, STR("HTTP/1.1 204 No Content\r\n\r\n"));
+        fake_turn(self.transport);
+        assert_log(&self, cases[i].log);
+    }
+}
+
 static void an_idle_connection_that_speaks_or_ends_is_closed(void **state)
 {
     (void)state;
@@ -950,6 +977,7 @@ int main(void)
         cmocka_unit_test(an_origin_that_leaves),
         CLIENT(half_a_head_counts_as_bytes_received),
         cmocka_unit_test(a_connection_in_doubt_is_not_used_again),
+        CLIENT(an_answer_in_the_turn_of_its_request),
         CLIENT(bytes_that_follow_in_the_same_turn_spoil_the_connection),
         CLIENT(what_lay_on_an_idle_connection_is_no_answer),
         CLIENT(an_idle_connection_that_speaks_or_ends_is_closed),

@@ -24,6 +24,7 @@ struct transport {
     uint64_t received_bytes;
     size_t queued_bytes; /* written, and as a test has it not taken by the kernel */
     enum fake_state state;
+    void *filter; /* not NULL: TLS, as far as is asked */
     uint64_t spliced_left; /* asked for by transport_splice_start_bytes() */
     bool is_above_high;
     bool is_held_back;
@@ -237,6 +238,11 @@ void transport_set_write_timeout(struct transport *transport, uint32_t timeout_m
 uint64_t transport_received_bytes(const struct transport *transport)
 {
     return transport->received_bytes;
+}
+
+void *transport_filter(const struct transport *transport)
+{
+    return transport->filter;
 }
 
 uint64_t transport_sent_bytes(const struct transport *transport)
