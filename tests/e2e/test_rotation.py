@@ -3,6 +3,7 @@ HR-1, HR-2, HR-11; ecosystem section 8."""
 
 import socket
 import ssl
+import threading
 import time
 
 import pytest
@@ -256,15 +257,18 @@ def behind_tls(origin, **tls):
 def tls_or_not(new_tcp_origin, authority, tmp_path):
     """An origin that takes what comes: TLS, or HTTP in the clear. `pair` may be changed."""
     contexts = {}
+    lock = threading.Lock()  # connections come at once, and each would write the files
+
+    def context_of(pair):
+        with lock:
+            if pair.serial not in contexts:
+                contexts[pair.serial] = server_context(pair, tmp_path / str(pair.serial))
+            return contexts[pair.serial]
 
     def behaviour(origin, sock):
         is_tls = sock.recv(1, socket.MSG_PEEK) == b"\x16"
         if is_tls:
-            if origin.pair.serial not in contexts:
-                contexts[origin.pair.serial] = server_context(
-                    origin.pair, tmp_path / str(origin.pair.serial)
-                )
-            sock = contexts[origin.pair.serial].wrap_socket(sock, server_side=True)
+            sock = context_of(origin.pair).wrap_socket(sock, server_side=True)
             origin.sockets.append(sock)
         stream = Stream(sock)
         while stream.read_request():
