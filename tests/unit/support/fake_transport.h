@@ -24,7 +24,7 @@ struct transport {
     uint64_t received_bytes;
     size_t queued_bytes; /* written, and as a test has it not taken by the kernel */
     enum fake_state state;
-    void *filter; /* not NULL: TLS, as far as is asked */
+    void *filter;          /* not NULL: TLS, as far as is asked */
     uint64_t spliced_left; /* asked for by transport_splice_start_bytes() */
     bool is_above_high;
     bool is_held_back;
