@@ -155,8 +155,17 @@ bool certificate_has_alt_names(X509 *certificate)
 
 bool certificate_allows_server(X509 *certificate)
 {
-    return (X509_get_extension_flags(certificate) & EXFLAG_XKUSAGE) == 0 ||
-           (X509_get_extended_key_usage(certificate) & (XKU_SSL_SERVER | XKU_ANYEKU)) != 0;
+    /* Alone: X509_get_extended_key_usage() reads all extensions and hashes the certificate. */
+    EXTENDED_KEY_USAGE *usage = X509_get_ext_d2i(certificate, NID_ext_key_usage, NULL, NULL);
+    bool is_allowed = usage == NULL;
+
+    for (size_t i = 0; usage != NULL && i < sk_ASN1_OBJECT_num(usage); i++) {
+        int purpose = OBJ_obj2nid(sk_ASN1_OBJECT_value(usage, i));
+        is_allowed = is_allowed || purpose == NID_server_auth || purpose == NID_anyExtendedKeyUsage;
+    }
+    EXTENDED_KEY_USAGE_free(usage);
+    ERR_clear_error();
+    return is_allowed;
 }
 
 bool certificate_needs_staple(X509 *certificate)

@@ -390,6 +390,29 @@ static void secret_make_room(struct arena *arena, struct secret_certificates *fa
 /* Stands for a key that is not read yet: the library then looks at the certificate alone. */
 static const SSL_PRIVATE_KEY_METHOD secret_no_key;
 
+/* The library has the last word: key usage, kinds of keys it cannot sign with. One context asks it about
+ * all chains whose key is not read; a key is not left in it. */
+static bool secret_ask_library(const struct secret_parser *parser, struct err *err)
+{
+    static _Thread_local SSL_CTX *keyless;
+    const struct secret *secret = parser->secret;
+    SSL_CTX *scratch = parser->key != NULL || keyless == NULL ? library_new_ssl_ctx() : keyless;
+
+    ERR_clear_error();
+    bool is_taken =
+        SSL_CTX_set_chain_and_key(scratch, secret->chain_der, secret->chain.count, parser->key,
+                                  parser->key == NULL ? &secret_no_key : NULL) == 1;
+    if (!is_taken) {
+        library_err(err, "BoringSSL refuses the pair");
+    }
+    if (parser->key != NULL) {
+        SSL_CTX_free(scratch);
+    } else {
+        keyless = scratch;
+    }
+    return is_taken;
+}
+
 static bool secret_keep_chain(struct secret_parser *parser, struct err *err)
 {
     struct secret *secret = parser->secret;
@@ -407,16 +430,7 @@ static bool secret_keep_chain(struct secret_parser *parser, struct err *err)
             return false;
         }
     }
-    /* The library has the last word: key usage, kinds of keys it cannot sign with. */
-    SSL_CTX *scratch = library_new_ssl_ctx();
-    ERR_clear_error();
-    bool is_taken = SSL_CTX_set_chain_and_key(scratch, secret->chain_der, count, parser->key,
-                                              parser->key == NULL ? &secret_no_key : NULL) == 1;
-    if (!is_taken) {
-        library_err(err, "BoringSSL refuses the pair");
-    }
-    SSL_CTX_free(scratch);
-    return is_taken;
+    return secret_ask_library(parser, err);
 }
 
 static bool secret_read_pair(struct secret_parser *parser, struct err *err)
