@@ -156,6 +156,10 @@ static void control_on_reload_live(void *owner, bool is_first, bool is_bound_cha
     }
     control_tell_manager(control);
     control_workers_collect(&control->workers);
+    /* Watching ten thousand secrets takes as long as reading them, and traffic need not wait for it. */
+    if (is_first) {
+        reload_watch(control->reload);
+    }
 }
 
 static void control_on_reload_kept(void *owner, enum reload_result result)
@@ -446,7 +450,6 @@ static bool control_start(struct control *control, const struct admin_actions *a
         return false;
     }
     control_show(control);
-    reload_watch(control->reload);
     return true;
 }
 

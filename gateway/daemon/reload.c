@@ -477,6 +477,9 @@ void reload_watch(struct reload *reload)
                                       &reload->options->secret_paths };
     struct err err = { 0 };
 
+    if (reload->is_stopped) {
+        return;
+    }
     reload->watch = dir_watch_new(reload->loop, reload_on_files, reload, &err);
     if (reload->watch == NULL) {
         LOG_ERROR("reload", "%s; changes are taken up on SIGHUP only", err.text);
@@ -488,6 +491,7 @@ void reload_watch(struct reload *reload)
         }
     }
     reload_watch_secret_files(reload);
+    dir_watch_look(reload->watch);
 }
 
 bool reload_start(struct reload *reload, struct worker *const *workers, size_t worker_count,

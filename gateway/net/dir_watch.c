@@ -59,6 +59,7 @@ struct dir_watch {
     struct timer settle;
     struct timer rescan;
     uint64_t changed_ms; /* of the first event not yet told; 0: none */
+    bool is_look_due;    /* tell the owner at the end of the settling, event or none */
     bool needs_walk;     /* something changed that only a walk over everything can follow */
     bool has_found;   /* a directory that was not watched and is no volume's present generation */
     bool has_aliases; /* a directory is reached by two names, and a change has but one of them */
@@ -332,13 +333,16 @@ static void dir_watch_on_settled(void *arg)
 {
     struct dir_watch *watch = arg;
 
+    bool has_changed = watch->changed_ms != 0;
+    bool is_known = !has_changed || dir_watch_sync_changed(watch);
+    bool is_everything = watch->is_look_due || !is_known;
+
     watch->changed_ms = 0;
-    if (dir_watch_sync_changed(watch)) {
-        watch->on_change(watch->owner, &watch->changed, false);
-    } else {
+    watch->is_look_due = false;
+    if (!is_known) {
         dir_watch_sync(watch);
-        watch->on_change(watch->owner, NULL, false);
     }
+    watch->on_change(watch->owner, is_everything ? NULL : &watch->changed, !has_changed);
 }
 
 static void dir_watch_on_rescan(void *arg)
@@ -488,6 +492,14 @@ bool dir_watch_add(struct dir_watch *watch, const char *path, struct err *err)
     vec_push(&watch->roots, str_from(mem_copy_string(path, len), len));
     dir_watch_sync(watch);
     return true;
+}
+
+void dir_watch_look(struct dir_watch *watch)
+{
+    watch->is_look_due = true;
+    if (!timer_is_armed(&watch->settle)) {
+        timer_arm(watch->loop, &watch->settle, DIR_WATCH_SETTLE_MS);
+    }
 }
 
 void dir_watch_free(struct dir_watch *watch)

@@ -23,6 +23,9 @@ struct dir_watch *dir_watch_new(struct loop *loop, dir_watch_fn on_change, void 
 /* A file is watched through its directory. A path that does not exist yet is watched through the
  * nearest parent that does. */
 bool dir_watch_add(struct dir_watch *watch, const char *path, struct err *err);
+/* Calls `on_change` with NULL after DIR_WATCH_SETTLE_MS, together with what changes until then: for whoever
+ * read the files before they were watched. `is_rescan` is true when no event came. */
+void dir_watch_look(struct dir_watch *watch);
 void dir_watch_free(struct dir_watch *watch);
 
 #endif

@@ -60,6 +60,7 @@ static int set_up(void **state)
 {
     (void)state;
     changes = 0;
+    rescans = 0;
     (void)strcpy(root, "/tmp/gatehouse-watch-XXXXXX");
     if (mkdtemp(root) == NULL) {
         return -1;
@@ -354,6 +355,26 @@ static void a_flood_of_events_is_one_change(void **state)
     expect_change();
 }
 
+/* Who read the files before they were watched is told once, and with an event not twice. */
+static void a_look_is_told_with_what_changes_meanwhile(void **state)
+{
+    (void)state;
+    assert_true(dir_watch_add(watch, root, NULL));
+    dir_watch_look(watch);
+    RUN_UNTIL(loop, rescans > 0);
+    assert_string_equal(told, "*");
+    assert_int_equal(changes, 0);
+
+    dir_watch_look(watch);
+    write_file("a", "x");
+    RUN_UNTIL(loop, changes > 0);
+    assert_string_equal(told, "*");
+    assert_int_equal(rescans, 1);
+    write_file("b", "x");
+    RUN_UNTIL(loop, changes > 1);
+    assert_string_equal(told, root); /* the look is over */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -371,6 +392,7 @@ int main(void)
         TEST(a_link_to_a_directory_is_followed_and_a_circle_ends),
         TEST(what_never_rests_is_told_all_the_same),
         TEST(a_flood_of_events_is_one_change),
+        TEST(a_look_is_told_with_what_changes_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
