@@ -65,7 +65,21 @@ static bool make_policy(const struct server_source *source, struct tls_policy *p
         .alpn = source->server->port.protocol == PROTOCOL_HTTPS ? TLS_ALPN_HTTP : TLS_ALPN_NONE,
     };
     struct tls_policy_notes notes = { 0 };
+    bool is_plain = request.cipher_suite_count == 0 && request.ecdh_curve_count == 0;
+
+    if (is_plain && compiler->has_plain_policy &&
+        compiler->plain_request.min_version == request.min_version &&
+        compiler->plain_request.max_version == request.max_version &&
+        compiler->plain_request.alpn == request.alpn) {
+        *policy = compiler->plain_policy;
+        return true;
+    }
     bool is_good = tls_policy_compile(compiler->arena, &request, policy, &notes);
+    if (is_plain && is_good && notes.count == 0) { /* each server is told its own notes */
+        compiler->has_plain_policy = true;
+        compiler->plain_request = request;
+        compiler->plain_policy = *policy;
+    }
 
     for (size_t i = 0; i < notes.count; i++) {
         const struct tls_policy_note *note = &notes.items[i];

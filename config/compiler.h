@@ -55,6 +55,10 @@ struct compiler {
     } services;             /* in the order of SN-70 */
     struct map gateways;    /* "ns/name" to struct gateway_services */
     struct map route_lists; /* by scope and service, to struct route_list */
+    /* The last one of a server that names neither suites nor curves: thousands ask for the same. */
+    bool has_plain_policy;
+    struct tls_policy_request plain_request;
+    struct tls_policy plain_policy;
 };
 
 /* Adds a finding once, however often it is met. */
