@@ -162,6 +162,10 @@
  * rest each time. HTTP/2 clients have hundreds in flight easily. */
 #define LIMIT_POOL_IDLE_PER_ENDPOINT 1024u
 #define LIMIT_POOL_IDLE_MS 60000u
+/* After a crowd has left: the connections that nothing went through for so long are closed, all but a few
+ * for each endpoint. */
+#define LIMIT_POOL_UNUSED_MS 1000u
+#define LIMIT_POOL_WARM 4u
 /* A connection that told a PROXY header is of no use to other clients (spec DR-80): it is kept only for
  * the next request of a client that is at it. */
 #define LIMIT_POOL_CLIENT_IDLE_MS 5000u

@@ -1,6 +1,6 @@
 /* mem: allocation that ends the process when memory is gone.
  * Caps in limits.h keep peers from causing that. Every allocation of ours and of the libraries
- * that let us choose (libevent) comes through here, so a test can count them. */
+ * that let us choose (libevent, but for its smallest pieces) comes through here, so a test can count them. */
 #ifndef GATEWAY_BASE_MEM_H
 #define GATEWAY_BASE_MEM_H
 

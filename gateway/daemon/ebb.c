@@ -1,6 +1,8 @@
 /* ebb: a look at the number of connections once a second. */
 #include "gateway/daemon/ebb.h"
 
+#include "gateway/daemon/memory.h"
+
 #include <malloc.h>
 
 enum {
@@ -9,6 +11,9 @@ enum {
     /* Fewer are not worth the walk through the heap, during which its owner cannot allocate: about a
      * millisecond for each ten thousand pieces. */
     EBB_MIN_CONNECTIONS = 256,
+    /* Bulk takes and leaves memory, too, with few connections. */
+    EBB_QUIET_LOOKS = 2,
+    EBB_MIN_BYTES = 512 * 1024,
 };
 
 bool ebb_decide(struct ebb *ebb, size_t now)
@@ -27,19 +32,35 @@ bool ebb_decide(struct ebb *ebb, size_t now)
     return true;
 }
 
+bool ebb_decide_quiet(struct ebb *ebb, size_t requests, uint64_t resident)
+{
+    ebb->quiet_looks = requests == 0 ? ebb->quiet_looks + 1 : 0;
+    if (ebb->low_bytes == 0 || resident < ebb->low_bytes) {
+        ebb->low_bytes = resident;
+    }
+    if (ebb->quiet_looks < EBB_QUIET_LOOKS || resident - ebb->low_bytes < EBB_MIN_BYTES) {
+        return false;
+    }
+    ebb->low_bytes = 0; /* whatever is left then is needed */
+    return true;
+}
+
 static void ebb_look(void *arg)
 {
     struct ebb *ebb = arg;
-    size_t now = 0;
+    size_t connections = 0;
+    size_t requests = 0;
 
     if (ebb->is_trim_due) {
-        ebb->is_trim_due = false;
         (void)malloc_trim(0); /* tells only whether there was something */
     }
     for (size_t i = 0; i < ebb->worker_count; i++) {
-        now += worker_active_count(ebb->workers[i]);
+        connections += worker_active_count(ebb->workers[i]);
+        requests += worker_request_count(ebb->workers[i]);
     }
-    ebb->is_trim_due = ebb_decide(ebb, now);
+    bool has_left = ebb_decide(ebb, connections);
+    bool is_quiet = ebb_decide_quiet(ebb, requests, memory_resident());
+    ebb->is_trim_due = has_left || is_quiet;
     for (size_t i = 0; i < ebb->worker_count && ebb->is_trim_due; i++) {
         worker_free_spares(ebb->workers[i]);
     }

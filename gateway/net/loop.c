@@ -9,6 +9,7 @@
 #include "gateway/base/mem.h"
 #include "gateway/base/now.h"
 #include "gateway/base/vec.h"
+#include "gateway/net/event_memory.h"
 #include "gateway/net/pipe_cache.h"
 #include "gateway/net/timer_wheel.h"
 #include "gateway/observe/log.h"
@@ -108,7 +109,7 @@ static void loop_on_library_fatal(int error)
 /* Before any other call of the library, and once: it keeps the functions for the whole process. */
 static void loop_library_init(void)
 {
-    event_set_mem_functions(mem_alloc, mem_resize, mem_free);
+    event_set_mem_functions(event_memory_alloc, event_memory_resize, event_memory_free);
     event_set_log_callback(loop_on_library_log);
     event_set_fatal_callback(loop_on_library_fatal);
     evdns_set_log_fn(loop_on_dns_log);

@@ -9,6 +9,7 @@
 
 #include "gateway/base/mem.h"
 #include "gateway/base/now.h"
+#include "gateway/net/event_memory.h"
 #include "gateway/net/listener.h"
 
 #include <event2/buffer.h>
@@ -263,7 +264,7 @@ static void page_server_on_request(struct evhttp_request *request, void *arg)
     evhttp_request_set_on_complete_cb(request, page_server_on_answered, server);
     page_send_reply(request, &reply);
     text_cleanup(&reply.body);
-    mem_free(path); /* libevent allocates through mem_* */
+    event_memory_free(path); /* libevent's allocation */
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */

@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -437,4 +438,31 @@ bool log_sink_write(struct log_sink *sink, struct str line)
         wake();
     }
     return true;
+}
+
+/* The writer touches bytes only between tail and head, and only this thread moves the head: with both at
+ * one place nobody else is at the bytes. */
+static void give_back(struct ring *ring)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE); /* known on every Linux */
+    uintptr_t start = ((uintptr_t)ring->bytes + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)ring->bytes + LOG_RING_BYTES) / page * page;
+
+    if (atomic_load_explicit(&ring->head, memory_order_relaxed) ==
+        atomic_load_explicit(&ring->tail, memory_order_acquire)) {
+        (void)madvise(ring->bytes + (start - (uintptr_t)ring->bytes), end - start, MADV_DONTNEED);
+    }
+}
+
+void log_writer_give_back(void)
+{
+    if (!log_writer_is_running() ||
+        my_generation != atomic_load_explicit(&writer.generation, memory_order_relaxed)) {
+        return; /* its rings are gone */
+    }
+    for (size_t i = 0; i < LOG_SINKS_MAX; i++) {
+        if (my_rings[i] != NULL) {
+            give_back(my_rings[i]);
+        }
+    }
 }

@@ -19,6 +19,8 @@ bool log_writer_is_running(void);
 struct log_sink *log_sink_open(const char *destination, struct err *err);
 /* `line` includes its newline. False: dropped and counted. */
 bool log_sink_write(struct log_sink *sink, struct str line);
+/* The calling thread's rings that are empty give their memory back; it comes again with the lines. */
+void log_writer_give_back(void);
 /* Reopens files by name (SIGUSR1); done by the writer thread before its next write. */
 void log_writer_reopen(void);
 uint64_t log_writer_dropped_lines(void);

@@ -6,6 +6,7 @@
 #include "gateway/base/check.h"
 #include "gateway/base/mem.h"
 #include "gateway/observe/log.h"
+#include "gateway/observe/log_writer.h"
 #include "gateway/proxy/client.h"
 #include "gateway/proxy/exchange.h"
 #include "gateway/proxy/worker_balance.h"
@@ -428,6 +429,8 @@ static void worker_do_free_spares(void *arg)
 
     exchange_free_spare(worker);
     arena_cache_cleanup(loop_arenas(worker->loop));
+    cluster_set_close_unused(&worker->clusters, LIMIT_POOL_UNUSED_MS);
+    log_writer_give_back();
 }
 
 static void worker_do_overload_begin(void *arg)

@@ -65,6 +65,14 @@ void cluster_set_change(struct cluster_set *set, struct cluster_config *const *u
     }
 }
 
+void cluster_set_close_unused(struct cluster_set *set, uint64_t unused_ms)
+{
+    /* A retired endpoint has no idle connection: none that could take it along goes here. */
+    LIST_EACH (&set->endpoints, link) {
+        pool_close_unused(list_object(link, struct endpoint, link), unused_ms);
+    }
+}
+
 struct cluster *cluster_set_find(const struct cluster_set *set, struct str name)
 {
     return map_get(&set->by_name, name);

@@ -31,6 +31,8 @@ void cluster_set_update(struct cluster_set *set, struct cluster_config *const *c
 /* The same where only these differ from what the set has: costs nothing for the others. */
 void cluster_set_change(struct cluster_set *set, struct cluster_config *const *updated,
                         size_t updated_count, const struct str *gone, size_t gone_count);
+/* pool_close_unused() of all endpoints. */
+void cluster_set_close_unused(struct cluster_set *set, uint64_t unused_ms);
 /* NULL: none of that name. */
 struct cluster *cluster_set_find(const struct cluster_set *set, struct str name);
 

@@ -8,6 +8,7 @@
 
 #include "gateway/base/check.h"
 #include "gateway/base/mem.h"
+#include "gateway/base/now.h"
 #include "gateway/upstream/cluster.h"
 #include "gateway/upstream/cluster_set.h"
 #include "gateway/upstream/pool_state.h"
@@ -294,6 +295,22 @@ void pool_close_idle(struct endpoint *endpoint)
 {
     (void)endpoint_ref(endpoint); /* while its connections let go of it */
     pool_close_list(&endpoint->idle);
+    endpoint_unref(endpoint);
+}
+
+void pool_close_unused(struct endpoint *endpoint, uint64_t unused_ms)
+{
+    uint64_t now_ms = now_mono_ms();
+
+    (void)endpoint_ref(endpoint);
+    /* The last one rests longest. */
+    while (endpoint->idle_count > LIMIT_POOL_WARM) {
+        struct pool_conn *pooled = list_object(list_last(&endpoint->idle), struct pool_conn, link);
+        if (now_ms - pooled->idle_since_ms < unused_ms || !list_is_empty(&pooled->waiting)) {
+            break;
+        }
+        pool_conn_close(pooled);
+    }
     endpoint_unref(endpoint);
 }
 

@@ -56,6 +56,8 @@ enum pool_answer pool_request_leg(struct endpoint *endpoint, struct pool_request
 void pool_request_cancel(struct pool_request *request);
 /* Closes idle connections; busy ones go on. */
 void pool_close_idle(struct endpoint *endpoint);
+/* Closes connections that have been idle for `unused_ms`, but for the LIMIT_POOL_WARM warmest. */
+void pool_close_unused(struct endpoint *endpoint, uint64_t unused_ms);
 /* Closes all connections and dials: the worker ends. Nobody waits any more. */
 void pool_close_all(struct endpoint *endpoint);
 

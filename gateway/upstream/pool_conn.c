@@ -11,6 +11,7 @@
 
 #include "gateway/base/limits.h"
 #include "gateway/base/mem.h"
+#include "gateway/base/now.h"
 #include "gateway/http/h1_conn.h"
 #include "gateway/http/h2_conn.h"
 #include "gateway/observe/log.h"
@@ -44,6 +45,7 @@ static void pool_conn_place(struct pool_conn *pooled, enum pool_place place)
     pooled->place = place;
     switch (place) {
     case POOL_IDLE:
+        pooled->idle_since_ms = now_mono_ms();
         list_push_front(&endpoint->idle, &pooled->link);
         endpoint->idle_count++;
         return;

@@ -20,6 +20,7 @@ struct pool_conn {
     struct conn *conn;   /* NULL: gone */
     struct pool_key key; /* its name is owned; its addresses are not kept */
     uint64_t request_count;
+    uint64_t idle_since_ms; /* in POOL_IDLE */
     bool is_leaving;     /* closes when its legs are done: too old, or its requests are used up */
     struct list waiting; /* of pool_request: tunnels, until SETTINGS say whether they are taken */
     struct timer settings_deadline; /* for these */

@@ -283,6 +283,36 @@ static void test_a_connection_serves_its_own_key_only(void **state)
     assert_int_equal(fixture->endpoint->idle_count, COUNT);
 }
 
+/* After a crowd: a few of those that rest stay, and all that were used a moment ago. */
+static void test_connections_that_nobody_uses_are_given_up(void **state)
+{
+    enum { COUNT = LIMIT_POOL_WARM + 2 };
+    struct fixture *fixture = *state;
+    struct user users[COUNT];
+
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(user_ask(fixture, &users[i]), POOL_WAIT);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        RUN_UNTIL(fixture->set.loop, users[i].leg != NULL);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        user_finish(fixture, &users[i]);
+    }
+    cluster_set_close_unused(&fixture->set, 3600 * 1000);
+    assert_int_equal(fixture->endpoint->idle_count, COUNT);
+    assert_int_equal(user_ask(fixture, &users[0]), POOL_LEG);
+    struct conn *warmest = users[0].leg->conn;
+    user_finish(fixture, &users[0]);
+    assert_int_equal(user_ask(fixture, &users[1]), POOL_LEG); /* busy: not even looked at */
+    assert_ptr_equal(users[1].leg->conn, warmest);
+    cluster_set_close_unused(&fixture->set, 0);
+    assert_int_equal(fixture->endpoint->idle_count, LIMIT_POOL_WARM);
+    assert_int_equal(fixture->endpoint->busy_count, 1);
+    user_finish(fixture, &users[1]);
+    assert_int_equal(users[1].status, 200);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -294,6 +324,7 @@ int main(void)
         CASE(test_a_freed_connection_serves_who_waits),
         CASE(test_a_connection_that_waited_unused_may_be_stale),
         CASE(test_a_connection_serves_its_own_key_only),
+        CASE(test_connections_that_nobody_uses_are_given_up),
         CASE(test_idle_connections_close_with_their_endpoint),
         CASE(test_a_busy_connection_outlives_its_endpoint_and_closes_when_idle),
     };
