@@ -79,6 +79,10 @@ class CpuMark:
             ticks += self.own_ticks - former.own_ticks
         return (precise + ticks * TICK_NS) / 1e9
 
+    def seconds_of_life(self):
+        """Since the processes began, in whole ticks."""
+        return (self.own_ticks + self.waited_ticks) * TICK_NS / 1e9
+
 
 def memory_kib(root):
     """Proportional set size of the tree: pages that its processes share count once."""

@@ -45,6 +45,7 @@ class Hosts(Scenario):
     needs = frozenset({"tls", "hosts"})
     figures = (
         Figure("start", "start until the last host is served", "s", 0.6),
+        Figure("start_cpu", "CPU time of it", "s"),
         Figure("each", "memory a host", "KiB", 8.0),
         Figure("asked", "more for a host that was asked for", "KiB"),
     )
@@ -62,6 +63,7 @@ class Hosts(Scenario):
         asker, names = Asker(bench.material), proxy.job.hosts.names
         wait_until(lambda: asker.is_served(proxy.port, names[-1]), f"{peer.name} to serve")
         start = time.monotonic() - proxy.program.started_at
+        start_cpu = proc.CpuMark(proxy.program.pid).seconds_of_life()
         many = proc.memory_kib(proxy.program.pid)
         for name in names[:ASKED]:
             asker.serial(proxy.port, name)
@@ -70,6 +72,7 @@ class Hosts(Scenario):
         return Sample(
             {
                 "start": start,
+                "start_cpu": start_cpu,
                 "each": (many - few) / (COUNT - 1),
                 "asked": (asked - many) / ASKED,
             }
