@@ -474,7 +474,10 @@ static struct str look_up_header(struct evaluation *evaluation, enum format_head
     case SOURCE_PATH:
         return path;
     case SOURCE_ORIGINAL_PATH:
-        return str_equals(path, record->original_path) ? value : record->original_path;
+        if (path.ptr != NULL && !str_equals(path, record->original_path)) {
+            value = record->original_path;
+        }
+        return value;
     case SOURCE_METHOD:
         return record->method;
     case SOURCE_AUTHORITY:
