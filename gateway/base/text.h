@@ -23,7 +23,7 @@ static inline void text_add(struct text *text, struct str view)
     if (text->capacity - text->len <= view.len) {
         text_grow(text, view.len);
     }
-    if (view.ptr != NULL) {
+    if (view.len != 0) {
         memcpy(text->ptr + text->len, view.ptr, view.len);
     }
     text->len += view.len;

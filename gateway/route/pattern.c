@@ -313,6 +313,7 @@ bool pattern_replace_all(const struct pattern *pattern, struct str subject, stru
     bool hit_limit = false;
 
     CHECK(pattern->is_search);
+    CHECK(subject.ptr != NULL || subject.len == 0);
     /* The walk of RE2's GlobalReplace: no empty match right behind the match before it. */
     while (at <= subject.len && run_regex(pattern, matcher, subject, at, &hit_limit)) {
         size_t start = offsets[0];
