@@ -50,7 +50,7 @@ struct transport *transport_new(struct loop *loop, int fd, const struct address 
         address_keep(&transport->peer, peer);
     }
     /* Fails only for a bad combination of flags. */
-    CHECK(event_assign(&transport->read_event, base, fd, EV_READ | EV_PERSIST,
+    CHECK(event_assign(&transport->read_event, base, fd, EV_READ | EV_CLOSED | EV_PERSIST,
                        transport_on_readable, transport) == 0);
     timer_init(&transport->timer, transport_on_timer, transport);
     return transport;
@@ -612,7 +612,8 @@ static void transport_adapt_read(struct transport *transport, size_t size, size_
     }
 }
 
-static void transport_read(struct transport *transport, size_t limit)
+/* `is_end_near`: the peer's end is behind what is there to read. */
+static void transport_read(struct transport *transport, size_t limit, bool is_end_near)
 {
     unsigned char *buffer = loop_read_buffer(transport->loop);
 
@@ -640,9 +641,9 @@ static void transport_read(struct transport *transport, size_t limit)
             transport_tell_end(transport);
         }
         /* A short read emptied the socket: another one would only say EAGAIN; or, of a peer that hung
-         * up, the end that makes its last words complete. */
+         * up, the end, which then goes out with its last words. */
         if (!transport_may_go_on(transport) || transport->is_ended ||
-            ((size_t)count < size && !transport->has_write_failed) ||
+            ((size_t)count < size && !transport->has_write_failed && !is_end_near) ||
             transport_is_spliced(transport)) {
             return;
         }
@@ -654,7 +655,6 @@ static void transport_on_readable(evutil_socket_t fd, short what, void *arg)
     struct transport *transport = arg;
 
     (void)fd;
-    (void)what;
     loop_enter(transport->loop);
     if (transport->is_lingering) {
         transport_discard_input(transport);
@@ -663,7 +663,7 @@ static void transport_on_readable(evutil_socket_t fd, short what, void *arg)
     } else if (transport_is_spliced(transport)) {
         transport_splice_on_readable(transport);
     } else {
-        transport_read(transport, TRANSPORT_TURN_BYTES);
+        transport_read(transport, TRANSPORT_TURN_BYTES, (what & EV_CLOSED) != 0);
     }
 }
 
@@ -684,7 +684,7 @@ static void transport_on_wake(void *arg)
     if (transport->has_write_failed && !transport->is_dead) {
         if (transport_may_go_on(transport) && !transport->is_wire_ended &&
             !transport_is_spliced(transport)) {
-            transport_read(transport, TRANSPORT_LAST_BYTES);
+            transport_read(transport, TRANSPORT_LAST_BYTES, false);
         }
         transport_die(transport, TRANSPORT_END_RESET);
     }

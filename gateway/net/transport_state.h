@@ -65,6 +65,7 @@ struct transport {
     bool is_drained; /* on_drained() is due */
     bool is_write_ending;
     bool is_seal_ended;
+    bool is_end_next; /* what is sent now is the last: its FIN follows in the same call of ours */
     bool is_shut_down;
     bool is_lingering;
 

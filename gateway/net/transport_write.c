@@ -124,12 +124,14 @@ static void transport_arm_write_timeout(struct transport *transport)
 static size_t transport_send_pieces(struct transport *transport, struct iovec *pieces, size_t count)
 {
     struct msghdr message = { .msg_iov = pieces, .msg_iovlen = count };
+    /* The last bytes wait in the kernel for the end, which is said next: one segment, not two. */
+    int flags = MSG_NOSIGNAL | (transport->is_end_next ? MSG_MORE : 0);
     ssize_t sent;
 
     do {
         /* send() where there is one piece: the cheaper call, and the usual one. */
-        sent = count == 1 ? send(transport->fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
-                          : sendmsg(transport->fd, &message, MSG_NOSIGNAL);
+        sent = count == 1 ? send(transport->fd, pieces[0].iov_base, pieces[0].iov_len, flags)
+                          : sendmsg(transport->fd, &message, flags);
     } while (sent == -1 && errno == EINTR);
     if (sent == -1) {
         if (errno != EAGAIN) {
@@ -510,7 +512,9 @@ void transport_flush(struct transport *transport)
             transport->filter_ops->seal_end(transport->filter);
         }
     }
+    transport->is_end_next = transport->is_seal_ended && !transport->is_shut_down;
     transport_send_staged(transport);
+    transport->is_end_next = false;
     if (!transport_is_mute(transport)) {
         transport_note_level(transport);
         transport_shut_down_when_sent(transport);

@@ -149,6 +149,8 @@ static void tunnel_part(struct transport *transport, enum tunnel_parting parting
         transport_reset(transport);
     } else {
         transport_linger_close(transport);
+        /* Now: a neighbour that writes would send the last words without their end. */
+        transport_flush(transport);
     }
 }
 
@@ -293,6 +295,8 @@ static void tunnel_end_way(struct tunnel *tunnel, struct tunnel_way *way)
     }
     if (tunnel->up.is_ended && tunnel->down.is_ended) {
         tunnel_finish(tunnel, TUNNEL_PART_ORDERLY, 0, NULL);
+    } else if (way->to != NULL) {
+        transport_flush(way->to);
     }
 }
 

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <linux/tcp.h>
 #include <setjmp.h>
 
 #include <cmocka.h>
@@ -289,6 +290,45 @@ static void the_end_comes_once_and_does_not_spin(void **state)
     loop_run_once(loop, 0);
     unsigned char out[16];
     assert_int_equal(peer_read(out, sizeof(out)), 6);
+}
+
+static unsigned peer_segments(void)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+
+    assert_int_equal(getsockopt(peer, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+    return info.tcpi_segs_in;
+}
+
+/* A peer that says its last words and hangs up is read to its end in one turn. */
+static void the_end_behind_the_bytes_comes_with_them(void **state)
+{
+    (void)state;
+    open_tcp_pair();
+    loop_run_once(loop, 0); /* watched */
+    peer_send("last", 4);
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    loop_run_once(loop, 1000);
+    assert_int_equal(owner.len, 4);
+    assert_int_equal(owner.ends, 1);
+    assert_true(owner.is_clean);
+}
+
+static void last_words_and_end_leave_in_one_segment(void **state)
+{
+    unsigned char out[16];
+
+    (void)state;
+    open_tcp_pair();
+    loop_run_once(loop, 0);
+    unsigned before = peer_segments();
+    transport_write(owner.transport, "answer", 6);
+    transport_end_write(owner.transport);
+    transport_flush(owner.transport);
+    assert_int_equal(peer_segments() - before, 1);
+    assert_int_equal(peer_read(out, sizeof(out)), 6);
+    assert_true(peer_is_at_end());
 }
 
 static void a_new_owner_gets_what_is_kept(void **state)
@@ -1117,6 +1157,8 @@ int main(void)
         TEST(one_byte_at_a_time_is_one_line_in_the_end),
         TEST(a_paused_reader_is_left_alone),
         TEST(the_end_comes_once_and_does_not_spin),
+        TEST(the_end_behind_the_bytes_comes_with_them),
+        TEST(last_words_and_end_leave_in_one_segment),
         TEST(a_new_owner_gets_what_is_kept),
         TEST(kept_bytes_can_be_offered_at_once),
         TEST(an_owner_that_takes_nothing_for_ever_is_cut_off),
