@@ -19,6 +19,10 @@
 enum {
     /* From here on copying costs more than a system call of its own. */
     TRANSPORT_DIRECT_BYTES = 16 * 1024,
+    /* A filled large read is sealed and sent in pieces: each is still in the nearest cache when the kernel
+     * copies it, whatever else runs beside us. */
+    TRANSPORT_BULK_BYTES = 128 * 1024,
+    TRANSPORT_BULK_PIECE_BYTES = 32 * 1024,
     TRANSPORT_SEND_PIECES = 16,
     TRANSPORT_SENDS_PER_TURN = 4,
 };
@@ -315,6 +319,21 @@ static void transport_seal_or_keep(struct transport *transport, const unsigned c
     }
 }
 
+/* What is too large to gather. */
+static void transport_seal_and_send(struct transport *transport, const unsigned char *bytes,
+                                    size_t len)
+{
+    size_t piece = len >= TRANSPORT_BULK_BYTES ? TRANSPORT_BULK_PIECE_BYTES : len;
+
+    while (len > 0 && !transport_is_mute(transport)) {
+        size_t part = piece < len ? piece : len;
+        transport_seal_or_keep(transport, bytes, part);
+        transport_send_staged(transport);
+        bytes += part;
+        len -= part;
+    }
+}
+
 static void transport_seal_stage(struct transport *transport)
 {
     struct loop_stage *stage = loop_plain_stage(transport->loop);
@@ -355,8 +374,7 @@ static void transport_write_plain(struct transport *transport, const unsigned ch
         return;
     }
     if (len >= TRANSPORT_DIRECT_BYTES) {
-        transport_seal_or_keep(transport, bytes, len);
-        transport_send_staged(transport);
+        transport_seal_and_send(transport, bytes, len);
         return;
     }
     if (stage->owner != transport) {

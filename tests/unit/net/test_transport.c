@@ -1111,10 +1111,9 @@ static void much_goes_through_the_filter(void **state)
     peer_send("H", 1);
     loop_run_once(loop, 20);
     size_t at = 0;
-    /* Sizes around the edges: small, direct, a stage that overflows, a buffer. */
-    static const size_t sizes[] = {
-        1, 100, 16384, 3, 20000, 10000, 9000, 16000, 15000, 16001, 70000
-    };
+    /* Sizes around the edges: small, direct, a stage that overflows, a buffer, bulk in pieces. */
+    static const size_t sizes[] = { 1,    100,   16384, 3,     20000, 10000,
+                                    9000, 16000, 15000, 16001, 70000, 200001 };
     for (size_t i = 0; at < LARGE; i++) {
         size_t size = sizes[i % (sizeof(sizes) / sizeof(sizes[0]))];
         size = size < LARGE - at ? size : LARGE - at;
