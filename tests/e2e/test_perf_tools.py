@@ -2,6 +2,7 @@
 themselves, without the gateway. What fails is counted under its cause, never taken for fast."""
 
 import json
+import os
 import pathlib
 import socket
 import subprocess
@@ -18,13 +19,18 @@ NAME = "bench.example.com"
 pytestmark = pytest.mark.skipif(
     not all((TOOLS / tool).exists() for tool in ("client", "origin", "null_proxy")),
     reason="perf/tools are not built: make perf-tools")
+# A tool gives nothing back at its end: that is no leak.
+ENVIRONMENT = {
+    **os.environ,
+    "ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:detect_leaks=0",
+}
 
 
 def client(mode, port, *options, status=0, **more):
     """Runs the client to its end; its JSON."""
     run = subprocess.run([TOOLS / "client", mode, "--port", str(port), "--name", NAME, *options],
                          stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=60, text=True,
-                         **more)
+                         env=ENVIRONMENT, **more)
     assert run.returncode == status, run.stdout
     return json.loads(run.stdout.splitlines()[-1])
 
@@ -33,7 +39,8 @@ class Tool:
     """A tool that prints its ports and ends at SIGTERM."""
 
     def __init__(self, name, *options):
-        self.process = subprocess.Popen([TOOLS / name, *options], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([TOOLS / name, *options], stdout=subprocess.PIPE, text=True,
+                                        env=ENVIRONMENT)
         self.words = self.process.stdout.readline().split()
 
     def port(self, index=1):
@@ -144,7 +151,7 @@ def test_idle(way):
     port, options = way
     with subprocess.Popen([TOOLS / "client", "idle", "--port", str(port), "--connections", "600",
                            *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          text=True) as held:
+                          text=True, env=ENVIRONMENT) as held:
         assert held.stdout.readline() == "ready 600\n"
         told = json.loads(held.communicate(timeout=20)[0])
     assert held.returncode == 0 and told["done"] == 600 and told["opened"] == 600
@@ -253,5 +260,5 @@ def test_closing_answers_are_followed_by_new_connections():
     ["rate", "--port", "1"]])
 def test_bad_command_lines(arguments):
     run = subprocess.run([TOOLS / "client", *arguments], stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, timeout=10, text=True)
+                         stderr=subprocess.PIPE, timeout=10, text=True, env=ENVIRONMENT)
     assert run.returncode == 2 and run.stderr and not run.stdout
