@@ -8,6 +8,9 @@
 enum {
     EBB_LOOK_MS = 1000,
     EBB_TRIM_MS = 200, /* after the workers were asked to let go of what they keep */
+    /* A crowd that comes and goes every few seconds would else hold the workers up each time. When it is
+     * quiet nobody is held up. */
+    EBB_REST_LOOKS = 5,
     /* Fewer are not worth the walk through the heap, during which its owner cannot allocate: about a
      * millisecond for each ten thousand pieces. */
     EBB_MIN_CONNECTIONS = 256,
@@ -25,7 +28,7 @@ bool ebb_decide(struct ebb *ebb, size_t now)
     size_t left = ebb->peak - now;
     /* A quarter, so that the usual up and down of a busy process never comes here; and not while more are
      * leaving, because what they leave behind would stay. */
-    if (left < EBB_MIN_CONNECTIONS || left < ebb->peak / 4 || now < last) {
+    if (left < EBB_MIN_CONNECTIONS || left < ebb->peak / 4 || now < last || ebb->rest_looks > 0) {
         return false;
     }
     ebb->peak = now;
@@ -53,10 +56,14 @@ static void ebb_look(void *arg)
 
     if (ebb->is_trim_due) {
         (void)malloc_trim(0); /* tells only whether there was something */
+        ebb->rest_looks = EBB_REST_LOOKS;
     }
     for (size_t i = 0; i < ebb->worker_count; i++) {
         connections += worker_active_count(ebb->workers[i]);
         requests += worker_request_count(ebb->workers[i]);
+    }
+    if (ebb->rest_looks > 0) {
+        ebb->rest_looks--;
     }
     bool has_left = ebb_decide(ebb, connections);
     bool is_quiet = ebb_decide_quiet(ebb, requests, memory_resident());

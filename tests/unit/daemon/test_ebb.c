@@ -64,12 +64,27 @@ static void unknown_memory_is_left_alone(void **state)
     }
 }
 
+/* A crowd that comes and goes all the time is not followed each time; one that stays away is. */
+static void between_two_times_it_rests(void **state)
+{
+    struct ebb ebb = { .rest_looks = 2 };
+
+    (void)state;
+    assert_false(ebb_decide(&ebb, 9000));
+    assert_false(ebb_decide(&ebb, 10));
+    assert_false(ebb_decide(&ebb, 10));
+    ebb.rest_looks = 0;
+    assert_true(ebb_decide(&ebb, 10));
+    assert_false(ebb_decide(&ebb, 10));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_goes_back_once_when_a_crowd_has_left),
         cmocka_unit_test(memory_goes_back_when_it_is_quiet_again),
         cmocka_unit_test(unknown_memory_is_left_alone),
+        cmocka_unit_test(between_two_times_it_rests),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
