@@ -69,9 +69,8 @@ static const char *tls_group_name(const SSL *ssl)
     return name != NULL ? name : "";
 }
 
-static void tls_read_facts(struct transport_tls *tls)
+static void tls_read_facts(const struct transport_tls *tls, struct tls_session_facts *facts)
 {
-    struct tls_session_facts *facts = &tls->facts;
     const SSL_CIPHER *cipher = SSL_get_current_cipher(tls->ssl);
     const uint8_t *alpn = NULL;
     unsigned alpn_len = 0;
@@ -97,9 +96,11 @@ static bool tls_shake_hands(struct transport_tls *tls)
         return ssl_error == SSL_ERROR_WANT_READ ? true : tls_fail(tls, ssl_error);
     }
     tls->phase = TLS_OPEN;
-    tls_read_facts(tls);
+    tls->is_shaken = true;
     if (tls->events != NULL) {
-        tls->events->on_handshake(tls->owner, &tls->facts);
+        struct tls_session_facts facts;
+        tls_read_facts(tls, &facts);
+        tls->events->on_handshake(tls->owner, &facts);
     }
     transport_retry_seal(tls->transport);
     return true;
@@ -364,11 +365,15 @@ void transport_tls_set_events(struct transport *transport,
     }
 }
 
-const struct tls_session_facts *transport_tls_facts(const struct transport *transport)
+bool transport_tls_facts(const struct transport *transport, struct tls_session_facts *facts)
 {
     const struct transport_tls *tls = transport_filter(transport);
 
-    return tls != NULL && tls->facts.version != NULL ? &tls->facts : NULL;
+    if (tls == NULL || !tls->is_shaken) {
+        return false;
+    }
+    tls_read_facts(tls, facts);
+    return true;
 }
 
 struct tls_context *transport_tls_context(const struct transport *transport)

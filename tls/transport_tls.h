@@ -46,9 +46,9 @@ struct transport_tls *transport_tls_connect(struct transport *transport,
 /* Events go to another owner, or to nobody, from now on. */
 void transport_tls_set_events(struct transport *transport,
                               const struct transport_tls_events *events, void *owner);
-/* NULL before the handshake is done, or for a transport without TLS. `server_name` is what the client
- * asked for by SNI, whoever that is. */
-const struct tls_session_facts *transport_tls_facts(const struct transport *transport);
+/* False before the handshake is done, or for a transport without TLS. `server_name` is what the client
+ * asked for by SNI, whoever that is. They are the library's, looked up with each call. */
+bool transport_tls_facts(const struct transport *transport, struct tls_session_facts *facts);
 /* The server's side; NULL on the client's, or without TLS. */
 struct tls_context *transport_tls_context(const struct transport *transport);
 /* Writes a fatal alert in the clear, for refusals before a context is chosen: 112

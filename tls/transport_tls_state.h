@@ -16,8 +16,6 @@ struct transport_tls {
     const struct transport_tls_events *events;
     void *owner;
     SSL *ssl;
-    enum tls_phase phase;
-    bool is_read_ended; /* close_notify came */
     /* Wire bytes for the library, good during open(). */
     const unsigned char *input;
     size_t input_len;
@@ -26,7 +24,9 @@ struct transport_tls {
     size_t kept_len;
     uint64_t last_seal_ms;
     uint32_t burst_bytes; /* since the last silence */
-    struct tls_session_facts facts;
+    enum tls_phase phase : 8;
+    bool is_shaken : 1;     /* the handshake was done, whatever came after */
+    bool is_read_ended : 1; /* close_notify came */
 };
 
 /* Takes over `ssl` (NULL is accepted) and joins it to `transport`. NULL with err: nothing is left of

@@ -342,7 +342,7 @@ static bool h1_conn_receive_request(struct h1_conn *h1, const unsigned char *byt
     h1_conn_start_body(h1);
     h1->is_awaiting_continue =
         h1->head->expects_continue && h1->receive == H1_RECEIVE_BODY && *taken == len;
-    h1->offered_bytes = len - *taken;
+    h1->offered_bytes = (uint32_t)(len - *taken);
     h1->conn.owner_ops->on_request(h1->conn.owner, &h1->conn, &h1->leg, h1->head,
                                    h1->receive == H1_RECEIVE_DONE);
     CHECK(!h1->is_leg_open || h1->leg.handler != NULL);
@@ -430,7 +430,7 @@ static bool h1_conn_receive_response(struct h1_conn *h1, const unsigned char *by
         break;
     }
     h1->leg.wire_received_bytes += *taken;
-    h1->offered_bytes = len - *taken;
+    h1->offered_bytes = (uint32_t)(len - *taken);
     h1_conn_set_deadline(h1, H1_DEADLINE_NONE, 0);
     if (!validate_response(h1->head, h1->method, h1->asked_upgrade, &refusal)) {
         h1_conn_break_response(h1, &refusal);
@@ -466,7 +466,7 @@ static bool h1_conn_receive_body(struct h1_conn *h1, const unsigned char *bytes,
 
     h1->is_awaiting_continue = false;
     h1->leg.wire_received_bytes += *taken;
-    h1->offered_bytes = len - *taken;
+    h1->offered_bytes = (uint32_t)(len - *taken);
     switch (event) {
     case H1_BODY_BYTES:
         h1->leg.handler->on_body(h1->leg.owner, &h1->leg, (const unsigned char *)content.ptr,
@@ -497,14 +497,14 @@ static bool h1_conn_receive_drain(struct h1_conn *h1, const unsigned char *bytes
 
     switch (h1_body_next(&h1->incoming->body, bytes, len, taken, &content)) {
     case H1_BODY_BYTES:
-        h1->drained_bytes += *taken;
+        h1->drained_bytes += (uint32_t)*taken;
         if (h1->drained_bytes > LIMIT_LINGER_BYTES) {
             h1_conn_break(h1, H1_PART_LINGER, LEG_END_DRAIN, NULL);
             return false;
         }
         return true;
     case H1_BODY_END:
-        h1->offered_bytes = len - *taken;
+        h1->offered_bytes = (uint32_t)(len - *taken);
         h1_conn_leg_is_over(h1);
         return true;
     case H1_BODY_FAILED:
@@ -528,7 +528,7 @@ static void h1_conn_receive_early(struct h1_conn *h1)
 static bool h1_conn_receive_some(struct h1_conn *h1, const unsigned char *bytes, size_t len,
                                  size_t *taken)
 {
-    h1->offered_bytes = len;
+    h1->offered_bytes = (uint32_t)len;
     switch (h1->receive) {
     case H1_RECEIVE_HEAD:
         return h1->is_client ? h1_conn_receive_response(h1, bytes, len, taken)
@@ -865,7 +865,14 @@ static struct conn *h1_conn_new(struct transport *transport, const struct conn_l
         .version = HTTP_VERSION_1_1,
     };
     h1->loop = transport_loop(transport);
-    h1->limits = *limits;
+    h1->limits = (struct h1_limits){
+        .max_header_bytes = (uint32_t)limits->max_header_bytes,
+        .max_headers = (uint32_t)limits->max_headers,
+        .header_timeout_ms = limits->header_timeout_ms,
+        .header_spent_ms = limits->header_spent_ms,
+        .body_timeout_ms = limits->body_timeout_ms,
+        .idle_timeout_ms = limits->idle_timeout_ms,
+    };
     h1->is_client = is_client;
     h1->later.fn = h1_conn_on_later;
     timer_init(&h1->timer, h1_conn_on_deadline, h1);

@@ -64,6 +64,16 @@ struct h1_incoming {
     struct h1_body body;
 };
 
+/* Of struct conn_limits what is needed after the start, half as large. */
+struct h1_limits {
+    uint32_t max_header_bytes;
+    uint32_t max_headers;
+    uint32_t header_timeout_ms;
+    uint32_t header_spent_ms;
+    uint32_t body_timeout_ms;
+    uint32_t idle_timeout_ms;
+};
+
 struct h1_conn {
     struct conn conn; /* first: the interface */
     struct leg leg;
@@ -71,36 +81,41 @@ struct h1_conn {
     struct arena *arena; /* the loop's, for one message each way; NULL while idle */
     struct timer timer;
     struct deferred later; /* tells on_closed or on_idle at the end of the turn */
-    struct conn_limits limits;
+    struct h1_limits limits;
     struct h1_incoming *incoming; /* NULL: nothing of it was seen */
     struct str asked_upgrade;     /* client role, with H1_TUNNEL_ASKED */
     struct head *head;            /* in the arena: request received, or response under way */
     uint64_t send_left;           /* with BODY_LENGTH */
-    uint64_t drained_bytes;
-    uint64_t leg_opened_turn; /* client role: loop_turn_count() */
-    uint64_t half_closed_sent_bytes;
-    size_t offered_bytes; /* inside on_data: those behind what is being dealt with */
-    enum h1_receive receive;
-    enum h1_send send;
-    enum h1_tunnel tunnel;
-    enum h1_deadline deadline;
-    enum http_method method;
-    enum body_framing send_framing;
-    unsigned interim_count;
-    bool is_client;
-    bool is_in_data;
-    bool is_leg_open;
-    bool is_leg_dead; /* on_end was called or abort asked for: nothing more to or from the exchange
+    union {
+        uint64_t leg_opened_turn;        /* client role: loop_turn_count() */
+        uint64_t half_closed_sent_bytes; /* server role */
+    };
+    uint32_t drained_bytes; /* little more than LIMIT_LINGER_BYTES */
+    uint32_t offered_bytes; /* inside on_data: those behind what is being dealt with */
+    /* A byte or a bit each: there are many idle connections. */
+    enum h1_receive receive : 8;
+    enum h1_send send : 8;
+    enum h1_tunnel tunnel : 8;
+    enum h1_deadline deadline : 8;
+    enum http_method method : 8;
+    enum body_framing send_framing : 8;
+    uint16_t interim_count;
+    bool is_client : 1;
+    bool is_in_data : 1;
+    bool is_leg_open : 1;
+    bool
+        is_leg_dead : 1; /* on_end was called or abort asked for: nothing more to or from the exchange
                        */
-    bool is_closed;   /* the transport is gone */
-    bool is_told;     /* the owner knows, or let go by itself */
-    bool is_reaped;
-    bool is_draining;
-    bool is_paused;
-    bool is_held; /* server role: the next request waits until the answers before it have left */
-    bool is_peer_ended;
-    bool wants_close;          /* one of both sides: no further message on this connection */
-    bool is_awaiting_continue; /* the client may hold its body back until a 100 */
+    bool is_closed : 1; /* the transport is gone */
+    bool is_told : 1;   /* the owner knows, or let go by itself */
+    bool is_reaped : 1;
+    bool is_draining : 1;
+    bool is_paused : 1;
+    bool
+        is_held : 1; /* server role: the next request waits until the answers before it have left */
+    bool is_peer_ended : 1;
+    bool wants_close : 1;          /* one of both sides: no further message on this connection */
+    bool is_awaiting_continue : 1; /* the client may hold its body back until a 100 */
 };
 
 /* Both files. */

@@ -396,7 +396,7 @@ static void transport_keep(struct transport *transport, const unsigned char *byt
             capacity *= 2;
         }
         unread->bytes = mem_resize(unread->bytes, capacity);
-        unread->capacity = capacity;
+        unread->capacity = (uint32_t)capacity;
     }
     memcpy(unread->bytes + unread->start + unread->len, bytes, len);
     unread->len += len;

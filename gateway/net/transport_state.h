@@ -10,14 +10,15 @@
 /* Kept input: contiguous, because parsers want it so; grows by doubling, freed when empty. */
 struct transport_unread {
     unsigned char *bytes;
-    size_t start;
-    size_t len;
-    size_t capacity;
+    uint32_t start; /* all within TRANSPORT_UNREAD_MAX_BYTES */
+    uint32_t len;
+    uint32_t capacity;
 };
 
 struct transport {
     struct loop *loop;
     int fd;
+    uint32_t read_bytes; /* how much the next read asks for */
     const struct transport_handler *handler;
     void *owner;
     const struct transport_filter_ops *filter_ops;
@@ -35,39 +36,40 @@ struct transport {
     struct evbuffer *plain_queue;    /* plaintext before the handshake is done; NULL: none */
     struct transport_splice *splice; /* input goes, or went, to another transport; NULL: never */
     struct transport *spliced_from;  /* whose input comes here by splice; NULL: nobody's */
-    uint32_t read_bytes;             /* how much the next read asks for */
     uint64_t received_bytes;
     uint64_t sent_bytes;
     uint64_t sent_at_ms; /* when the kernel last took some; 0: never */
     uint32_t write_timeout_ms;
     uint32_t lingered_bytes;
     unsigned pause_reasons;
-    enum transport_end end; /* of the dead */
+    enum transport_end end : 8; /* of the dead */
 
-    bool is_closed;
-    bool is_dead;
-    bool is_death_told;
-    bool is_reading; /* read_event is in epoll */
-    bool is_writing; /* write_event is */
-    bool is_local_known;
-    bool is_delivering; /* on_data() is on the stack */
+    /* One bit each: there are many idle connections. */
+    bool is_closed : 1;
+    bool is_dead : 1;
+    bool is_death_told : 1;
+    bool is_reading : 1; /* read_event is in epoll */
+    bool is_writing : 1; /* write_event is */
+    bool is_local_known : 1;
+    bool is_delivering : 1; /* on_data() is on the stack */
     /* Input */
-    bool is_unread_wire;    /* kept bytes came before the filter and belong to it */
-    bool is_offer_due;      /* kept bytes were not shown to this owner, or it resumed since */
-    bool is_filter_stopped; /* it holds input until the owner resumes */
-    bool is_wire_ended;     /* the peer's FIN was read */
-    bool is_ended;          /* no more bytes for the owner */
-    bool is_end_clean;
-    bool is_end_told;
+    bool is_unread_wire : 1;    /* kept bytes came before the filter and belong to it */
+    bool is_offer_due : 1;      /* kept bytes were not shown to this owner, or it resumed since */
+    bool is_filter_stopped : 1; /* it holds input until the owner resumes */
+    bool is_wire_ended : 1;     /* the peer's FIN was read */
+    bool is_ended : 1;          /* no more bytes for the owner */
+    bool is_end_clean : 1;
+    bool is_end_told : 1;
     /* Output */
-    bool has_write_failed;
-    bool was_above_high;
-    bool is_drained; /* on_drained() is due */
-    bool is_write_ending;
-    bool is_seal_ended;
-    bool is_end_next; /* what is sent now is the last: its FIN follows in the same call of ours */
-    bool is_shut_down;
-    bool is_lingering;
+    bool has_write_failed : 1;
+    bool was_above_high : 1;
+    bool is_drained : 1; /* on_drained() is due */
+    bool is_write_ending : 1;
+    bool is_seal_ended : 1;
+    bool
+        is_end_next : 1; /* what is sent now is the last: its FIN follows in the same call of ours */
+    bool is_shut_down : 1;
+    bool is_lingering : 1;
 
     char *error;
     struct address_kept peer;

@@ -38,7 +38,7 @@ static void client_free(void *memory)
 
     mem_free(server_name.memory);
     mem_free(client->hello);
-    mem_free(client->address_text);
+    mem_free(client->texts);
     mem_free(client->direct);
     mem_free(client);
 }
@@ -117,7 +117,7 @@ static void client_on_violation(void *owner, struct conn *conn, const char *reas
     exchange_log_protocol_error(client->worker, STR("client"), reason);
     client_describe(client);
     LOG_WARN("client", "connection closed on %.*s: %s; peer %.*s", STR_ARG(client->listener->key),
-             reason, STR_ARG(client->peer_text));
+             reason, STR_ARG(client_text(client, CLIENT_PEER_TEXT)));
 }
 
 static void client_on_idle(void *owner, struct conn *conn, bool is_reusable)
@@ -314,42 +314,49 @@ const struct tls_server *client_find_server(struct client *client)
     return client->server;
 }
 
-static struct str client_put(char **at, struct str text)
-{
-    struct str copy = str_from(*at, text.len);
-
-    memcpy(*at, text.ptr, text.len);
-    *at += text.len;
-    return copy;
-}
-
 void client_describe(struct client *client)
 {
-    char peer_text[ADDRESS_TEXT_BYTES];
-    char peer_host[ADDRESS_TEXT_BYTES];
-    char local_text[ADDRESS_TEXT_BYTES];
-    char local_host[ADDRESS_TEXT_BYTES];
-    char direct_text[ADDRESS_TEXT_BYTES];
+    char texts[CLIENT_TEXT_COUNT][ADDRESS_TEXT_BYTES];
 
-    if (client->address_text != NULL) {
+    if (client->texts != NULL) {
         return;
     }
     struct address peer = transport_peer(client->transport);
     struct address local = transport_local(client->transport);
     bool is_ip = address_family(&peer) == AF_INET || address_family(&peer) == AF_INET6;
-    struct str texts[] = {
-        address_print(&peer, peer_text),
-        is_ip ? address_print_host(&peer, peer_host) : STR(""),
-        address_print(&local, local_text),
-        is_ip ? address_print_host(&local, local_host) : STR(""),
-        client->direct != NULL ? address_print(client->direct, direct_text) : STR(""),
+    const struct str made[CLIENT_TEXT_COUNT] = {
+        address_print(&peer, texts[CLIENT_PEER_TEXT]),
+        is_ip ? address_print_host(&peer, texts[CLIENT_PEER_HOST]) : STR(""),
+        address_print(&local, texts[CLIENT_LOCAL_TEXT]),
+        is_ip ? address_print_host(&local, texts[CLIENT_LOCAL_HOST]) : STR(""),
+        client->direct != NULL ? address_print(client->direct, texts[CLIENT_DIRECT_TEXT]) : STR(""),
     };
-    client->address_text =
-        mem_alloc(texts[0].len + texts[1].len + texts[2].len + texts[3].len + texts[4].len + 1);
-    char *at = client->address_text;
-    client->peer_text = client_put(&at, texts[0]);
-    client->peer_host = client_put(&at, texts[1]);
-    client->local_text = client_put(&at, texts[2]);
-    client->local_host = client_put(&at, texts[3]);
-    client->direct_text = client->direct != NULL ? client_put(&at, texts[4]) : client->peer_text;
+    size_t bytes = 0;
+    for (size_t i = 0; i < CLIENT_TEXT_COUNT; i++) {
+        bytes += made[i].len;
+    }
+    client->texts = mem_alloc(sizeof(*client->texts) + bytes);
+    char *at = client->texts->bytes;
+    for (size_t i = 0; i < CLIENT_TEXT_COUNT; i++) {
+        client->texts->lens[i] = (uint8_t)made[i].len; /* less than ADDRESS_TEXT_BYTES */
+        memcpy(at, made[i].ptr, made[i].len);
+        at += made[i].len;
+    }
+}
+
+struct str client_text(const struct client *client, enum client_text which)
+{
+    const struct client_texts *texts = client->texts;
+    size_t start = 0;
+
+    if (texts == NULL) {
+        return STR("");
+    }
+    if (which == CLIENT_DIRECT_TEXT && texts->lens[CLIENT_DIRECT_TEXT] == 0) {
+        which = CLIENT_PEER_TEXT;
+    }
+    for (size_t i = 0; i < (size_t)which; i++) {
+        start += texts->lens[i];
+    }
+    return str_from(texts->bytes + start, texts->lens[which]);
 }

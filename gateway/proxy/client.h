@@ -24,6 +24,20 @@ enum client_stage {
     CLIENT_TUNNEL,      /* tunnel.c has the transport */
 };
 
+/* One behind the other in one block, whose lengths come first: an idle connection has it, too. */
+enum client_text {
+    CLIENT_PEER_TEXT, /* "10.0.0.1:1234" */
+    CLIENT_PEER_HOST,
+    CLIENT_LOCAL_TEXT,
+    CLIENT_LOCAL_HOST,
+    CLIENT_DIRECT_TEXT, /* the socket's peer, where the peer is what a balancer told (OB-11) */
+};
+enum { CLIENT_TEXT_COUNT = CLIENT_DIRECT_TEXT + 1 };
+struct client_texts {
+    uint8_t lens[CLIENT_TEXT_COUNT];
+    char bytes[];
+};
+
 struct client {
     struct list link; /* worker->idle_clients or ->busy_clients */
     struct worker *worker;
@@ -31,26 +45,20 @@ struct client {
     struct transport *transport; /* the conn's or tunnel's once there is one; NULL: given up */
     struct conn *conn;           /* in CLIENT_HTTP */
     struct tunnel *tunnel;       /* in CLIENT_TUNNEL */
-    enum client_stage stage;
+    enum client_stage stage : 8;
+    bool is_tls : 1;
+    bool is_tls_tcp : 1; /* terminated, then raw bytes */
+    bool is_http2 : 1;
+    bool is_closed : 1;
     struct timer deadline; /* of the stage, until there is a conn or tunnel */
     struct deferred drain;
     uint64_t id;
     uint64_t accepted_us;
     uint64_t idle_since_ms;
-    bool is_tls;
-    bool is_tls_tcp; /* terminated, then raw bytes */
-    bool is_http2;
-    bool is_closed;
     struct client_hello *hello; /* until the handshake is done */
     struct str server_name;     /* SNI as asked for, lower case; owned; empty: none */
-    /* Texts of the two ends, made when first asked for; one block of memory. */
-    char *address_text;
-    struct str peer_text; /* "10.0.0.1:1234" */
-    struct str peer_host;
-    struct str local_text;
-    struct str local_host;
-    struct str direct_text; /* the socket's peer, where peer_text is what a balancer told (OB-11) */
-    struct address *direct; /* NULL: transport_peer() */
+    struct client_texts *texts; /* of the two ends, made when first asked for */
+    struct address *direct;     /* NULL: transport_peer() */
     /* The server found for server_name, good for one revision. */
     const struct tls_server *server;
     uint64_t server_revision;
@@ -68,8 +76,10 @@ void client_close(struct client *client);
 /* The server of the current snapshot for the name of the handshake; NULL: plain, or there is none.
  */
 const struct tls_server *client_find_server(struct client *client);
-/* Fills the texts. */
+/* Makes the texts, while there is a transport. */
 void client_describe(struct client *client);
+/* Lives as long as the client; empty before client_describe(), a host also where there is no IP address. */
+struct str client_text(const struct client *client, enum client_text which);
 /* Its listener's socket is closed: what is under way is finished, nothing more is begun. */
 bool client_is_leaving(const struct client *client);
 /* Finish what is under way; a tunnel is left alone (HR-5). */

@@ -20,10 +20,10 @@ static void client_protocol_arm(struct client *client, uint32_t delay_ms)
 /* What ALPN agreed on; empty: nothing. */
 static struct str client_protocol_agreed(const struct client *client)
 {
-    const struct tls_session_facts *facts =
-        client->is_tls ? transport_tls_facts(client->transport) : NULL;
+    struct tls_session_facts facts;
 
-    return facts != NULL ? facts->alpn : str_from(NULL, 0);
+    return client->is_tls && transport_tls_facts(client->transport, &facts) ? facts.alpn
+                                                                            : str_from(NULL, 0);
 }
 
 /* The time in which it could have been a preface is part of the head's. */

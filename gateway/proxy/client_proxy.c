@@ -30,7 +30,8 @@ static void client_proxy_refuse(struct client *client, struct str reason)
     metric_series_add(metrics_series(worker->metrics, METRIC_CONNECTIONS_REFUSED, &reason, 1), 1);
     client_describe(client);
     LOG_WARN("client_proxy", "connection closed on %.*s: %.*s; peer %.*s",
-             STR_ARG(client->listener->key), STR_ARG(reason), STR_ARG(client->peer_text));
+             STR_ARG(client->listener->key), STR_ARG(reason),
+             STR_ARG(client_text(client, CLIENT_PEER_TEXT)));
     client_close(client);
 }
 

@@ -83,7 +83,7 @@ static void client_tls_tell_failure(struct client *client, const char *reason, c
              "handshake failed on %.*s: %s%s%s; server name %.*s, peer %.*s, versions offered %s",
              STR_ARG(client->listener->key), reason, detail[0] != '\0' ? ": " : "", detail,
              STR_ARG(client->server_name.len > 0 ? client->server_name : STR("(none)")),
-             STR_ARG(client->peer_text), offered);
+             STR_ARG(client_text(client, CLIENT_PEER_TEXT)), offered);
 }
 
 /* A peer that only opens and closes (a probe of a load balancer) is no failed handshake. A PROXY header

@@ -58,8 +58,8 @@ static void exchange_route_apply_entry_rules(struct exchange *exchange)
     request_id_make(&worker->clusters.random, exchange->request_id);
     struct request_source source = {
         .peer = &peer,
-        .peer_host = client->peer_host,
-        .local_host = client->local_host,
+        .peer_host = client_text(client, CLIENT_PEER_HOST),
+        .local_host = client_text(client, CLIENT_LOCAL_HOST),
         .is_tls = client->is_tls,
         .trusted_hops = worker->options.trusted_hops,
         .request_id = str_from(exchange->request_id, REQUEST_ID_BYTES),

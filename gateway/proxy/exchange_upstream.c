@@ -238,17 +238,16 @@ void exchange_end_attempt(struct exchange *exchange)
 /* For the log, apart from endpoint and connection, which may be gone when it is told. */
 static void exchange_note_connection(struct exchange *exchange, struct transport *transport)
 {
-    const struct tls_session_facts *tls;
+    struct tls_session_facts tls;
 
     if (transport == NULL || exchange->worker->options.access_log == NULL) {
         return;
     }
     exchange->upstream_local = transport_local(transport);
-    tls = transport_tls_facts(transport);
-    if (tls != NULL) {
+    if (transport_tls_facts(transport, &tls)) {
         exchange->upstream_tls_version =
-            arena_copy_str(exchange->arena, str_from_cstr(tls->version));
-        exchange->upstream_tls_cipher = arena_copy_str(exchange->arena, str_from_cstr(tls->cipher));
+            arena_copy_str(exchange->arena, str_from_cstr(tls.version));
+        exchange->upstream_tls_cipher = arena_copy_str(exchange->arena, str_from_cstr(tls.cipher));
     }
 }
 

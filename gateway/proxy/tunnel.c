@@ -108,8 +108,7 @@ static void tunnel_log(struct tunnel *tunnel, uint64_t flags, const char *termin
 {
     struct worker *worker = tunnel->worker;
     struct client *client = tunnel->client;
-    const struct tls_session_facts *upstream_tls =
-        tunnel->upstream != NULL ? transport_tls_facts(tunnel->upstream) : NULL;
+    struct tls_session_facts upstream_tls;
     struct format_record record;
     char local[ADDRESS_TEXT_BYTES];
 
@@ -131,9 +130,9 @@ static void tunnel_log(struct tunnel *tunnel, uint64_t flags, const char *termin
         record.upstream_host = tunnel->endpoint->text;
         record.upstream_attempt_count = 1;
     }
-    if (upstream_tls != NULL) {
-        record.upstream_tls_version = str_from_cstr(upstream_tls->version);
-        record.upstream_tls_cipher = str_from_cstr(upstream_tls->cipher);
+    if (tunnel->upstream != NULL && transport_tls_facts(tunnel->upstream, &upstream_tls)) {
+        record.upstream_tls_version = str_from_cstr(upstream_tls.version);
+        record.upstream_tls_cipher = str_from_cstr(upstream_tls.cipher);
     }
     if (tunnel->upstream_local.len != 0) {
         record.upstream_local_address = address_print(&tunnel->upstream_local, local);

@@ -121,7 +121,7 @@ int exchange_case_teardown(void **state)
     map_cleanup(&worker->listeners);
     host_table_cleanup(&self->table.hosts);
     metrics_cleanup();
-    mem_free(self->client.address_text);
+    mem_free(self->client.texts);
     fake_leg_cleanup(&self->leg);
     fake_leg_cleanup(&self->upstream);
     (void)close(self->peer_fd);
