@@ -53,6 +53,7 @@ struct reload {
     struct key_check key_check;
 
     struct dir_watch *watch;
+    bool is_watching;       /* once all is served: reload_watch() */
     struct str_vec watched; /* paths told to it, own copies */
 
     size_t answers_due; /* workers that have not taken the snapshot up */
@@ -461,7 +462,7 @@ static void reload_watch_secret_files(struct reload *reload)
 {
     struct str_vec paths = { 0 };
 
-    if (reload->watch == NULL) {
+    if (!reload->is_watching) {
         return;
     }
     secret_store_watched_paths(reload->secrets, &paths);
@@ -475,16 +476,11 @@ void reload_watch(struct reload *reload)
 {
     const struct str_vec *lists[] = { &reload->options->config_paths,
                                       &reload->options->secret_paths };
-    struct err err = { 0 };
 
-    if (reload->is_stopped) {
+    if (reload->is_stopped || reload->watch == NULL) {
         return;
     }
-    reload->watch = dir_watch_new(reload->loop, reload_on_files, reload, &err);
-    if (reload->watch == NULL) {
-        LOG_ERROR("reload", "%s; changes are taken up on SIGHUP only", err.text);
-        return;
-    }
+    reload->is_watching = true;
     for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
         for (size_t i = 0; i < lists[l]->count; i++) {
             reload_watch_path(reload, lists[l]->items[i]);
@@ -498,10 +494,15 @@ bool reload_start(struct reload *reload, struct worker *const *workers, size_t w
                   struct err *err)
 {
     struct reload_attempt attempt = { 0 };
+    struct err watch_err = { 0 };
     bool is_good = false;
 
     reload->workers = workers;
     reload->worker_count = worker_count;
+    reload->watch = dir_watch_new(reload->loop, reload_on_files, reload, &watch_err);
+    if (reload->watch == NULL) {
+        LOG_ERROR("reload", "%s; changes are taken up on SIGHUP only", watch_err.text);
+    }
     reload->fingerprint = config_fingerprint(&reload->options->config_paths);
     report_init(&attempt.compile_report);
     reload_load(reload, &attempt);
@@ -629,6 +630,7 @@ void reload_stop(struct reload *reload)
     key_check_stop(&reload->key_check);
     dir_watch_free(reload->watch);
     reload->watch = NULL;
+    reload->is_watching = false;
 }
 
 void reload_rotate_ticket_keys(struct reload *reload)

@@ -39,7 +39,8 @@ void reload_free(struct reload *reload);
  * servable, an address that cannot be bound, an error finding under --strict. */
 bool reload_start(struct reload *reload, struct worker *const *workers, size_t worker_count,
                   struct err *err);
-/* Starts watching the directories, and looks once for what changed since the first load. A directory that cannot be watched is told and left to the rescan. */
+/* Starts watching the directories, and looks once for what changed since the first load. A directory
+ * that cannot be watched is told and left to the rescan. */
 void reload_watch(struct reload *reload);
 /* Now, or after the one under way. */
 enum reload_result reload_trigger(struct reload *reload, const char *reason);
